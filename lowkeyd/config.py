@@ -1,0 +1,194 @@
+"""The configuration: one TOML file, read once, frozen. The example file says what each key is for."""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lowkeyd.errors import ConfigError
+
+ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
+_SOCKET_PATH_BYTES = 107
+"""Linux refuses longer addresses of Unix sockets, and the control socket lies in the state folder."""
+
+
+def _absolute(path: Path) -> Path:
+    expanded = path.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError(f"must be an absolute path, got '{path}'")
+    return expanded
+
+
+def _folder_name(name: str) -> str:
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise ValueError(f"must be usable as a folder's name and not start with a dot, got '{name}'")
+    return name
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class State(_Section):
+    """Where the daemon keeps its database, lock and control socket."""
+
+    path: Folder = Path("~/.local/state/lowkeyd").expanduser()
+
+
+class Outbox(_Section):
+    """Where protected copies go, as `<path>/<watch name>/<relative path>`."""
+
+    path: Folder = Path("~/lowkeyd/outbox").expanduser()
+    no_face: Literal["skip", "copy"] = "skip"
+
+
+class Watch(_Section):
+    """One watched folder tree."""
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    path: Folder
+
+
+class Settle(_Section):
+    """When a file counts as completely written."""
+
+    quiet_s: float = Field(default=5.0, gt=0, le=3600)
+
+
+class Scan(_Section):
+    """The sure walk over every watched tree that finds what events missed."""
+
+    every_s: float = Field(default=900.0, ge=1)
+
+
+class Attack(_Section):
+    """The LowKey attack: how strong, against which networks, on which devices."""
+
+    preset: Literal["paper", "subtle", "balanced", "strong"] = "balanced"
+    ensemble: tuple[str, ...] = Field(default=("dlib",), min_length=1)
+    judges: tuple[str, ...] = ()
+    models: Folder = Path("~/.local/share/lowkeyd/models").expanduser()
+    device: str | tuple[str, ...] = "auto"
+    seed: int = Field(default=0, ge=0)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """One entry per worker."""
+        return (self.device,) if isinstance(self.device, str) else self.device
+
+    @model_validator(mode="after")
+    def _check_devices(self) -> Self:
+        if not self.devices:
+            raise ValueError("device: at least one is needed")
+        for device in self.devices:
+            kind, _, index = device.partition(":")
+            if device not in ("auto", "cpu") and (kind != "cuda" or not (index.isdigit() or device == "cuda")):
+                raise ValueError(f"device: expected auto, cpu, cuda or cuda:0 and so on, got '{device}'")
+        if len(set(self.devices)) != len(self.devices):
+            raise ValueError("device: each device can be named once")
+        judged_twice = sorted(set(self.ensemble) & set(self.judges))
+        if judged_twice:
+            raise ValueError(f"judges: {', '.join(judged_twice)} is attacked, so it cannot be an independent judge")
+        return self
+
+
+class Worker(_Section):
+    """The child process that holds the networks."""
+
+    photos: int = Field(default=8, ge=1, le=64)
+    idle_s: float = Field(default=300.0, gt=0)
+    stall_s: float = Field(default=900.0, gt=0)
+    threads: int = Field(default=0, ge=0)
+    max_megapixels: float = Field(default=100.0, gt=0)
+    max_megabytes: float = Field(default=200.0, gt=0)
+
+
+class Config(_Section):
+    """Everything the daemon can be told. Rooms are handed their section only."""
+
+    state: State = State()
+    outbox: Outbox = Outbox()
+    watch: tuple[Watch, ...] = Field(
+        (Watch(name="inbox", path=Path("~/lowkeyd/inbox").expanduser()),), min_length=1, strict=False
+    )
+    settle: Settle = Settle()
+    scan: Scan = Scan()
+    attack: Attack = Attack()
+    worker: Worker = Worker()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [watch.name for watch in self.watch]
+        if len(set(names)) != len(names):
+            raise ValueError("watch: every watched folder needs a name of its own")
+        return self
+
+
+def locate(option: Path | None) -> Path:
+    """The file to read: `--config`, else `$LOWKEYD_CONFIG`, else the platform's configuration folder."""
+    if option is not None:
+        return option
+    if named := os.environ.get(ENVIRONMENT_VARIABLE):
+        return Path(named)
+    return platformdirs.user_config_path("lowkeyd") / "config.toml"
+
+
+def load(path: Path) -> Config:
+    """Read and validate the file; the disk it speaks of is looked at by `check_folders`.
+
+    Raises ConfigError, naming the file and every bad key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file; `lowkeyd config init` writes one to start from") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+    return parse(raw, str(path))
+
+
+def parse(raw: dict[str, Any], source: str) -> Config:
+    """Validate settings that came from `source`. Raises ConfigError, naming every bad key."""
+    try:
+        # By way of JSON, whose strict mode takes a string for a path and a list for a tuple, but no "8" for 8.
+        return Config.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors())
+        raise ConfigError(f"{source}: {faults}") from error
+
+
+def _describe(location: tuple[int | str, ...], message: str, kind: str) -> str:
+    if not location:
+        return message.removeprefix("Value error, ")
+    section, *rest = [str(part) for part in location]
+    where = f"[{section}] {'.'.join(rest)}" if rest else f"[{section}]"
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key; `lowkeyd config show` lists the known ones"
+    return f"{where}: {message.removeprefix('Value error, ')}"
+
+
+def check_folders(config: Config) -> None:
+    """Look at the disk: watched folders and the outbox exist, and none of the trees feeds another.
+
+    Symbolic links are followed first. Raises ConfigError, naming every fault.
+    """
+    named = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch] + [
+        ("[outbox] path", config.outbox.path)
+    ]
+    faults = [f"{name}: no such folder: {path}" for name, path in named if not path.is_dir()]
+    trees = [(name, path.resolve()) for name, path in [*named, ("[state] path", config.state.path)]]
+    for position, (name, tree) in enumerate(trees):
+        for other_name, other in trees[position + 1 :]:
+            if tree.is_relative_to(other) or other.is_relative_to(tree):
+                faults.append(f"{name} ({tree}) and {other_name} ({other}) must not lie inside one another")
+    if len(os.fsencode(config.state.path / "control.sock")) > _SOCKET_PATH_BYTES:
+        faults.append(f"[state] path: too long for a control socket: {config.state.path}")
+    if faults:
+        raise ConfigError("; ".join(faults))

@@ -1,0 +1,206 @@
+"""Builds everything from the configuration, starts it, keeps it alive, stops it in order."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from lowkeyd import config
+from lowkeyd.errors import LowkeydError
+from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.watcher import Hint, Watcher
+from lowkeyd.model import Photo, State
+from lowkeyd.notify import notify
+from lowkeyd.store import lock
+from lowkeyd.store.queue import Queue
+from lowkeyd.work.admit import Admission, fingerprint
+from lowkeyd.work.conclude import Conclusion
+from lowkeyd.work.control import Control, ask
+from lowkeyd.work.dispatch import Dispatcher
+from lowkeyd.work.intake import Intake
+from lowkeyd.work.publish import Publisher
+
+log = structlog.get_logger()
+
+DATABASE = "lowkeyd.sqlite3"
+SOCKET = "control.sock"
+_TURN_S = 0.5
+_BEAT_BUSY_S = 2.0
+_BEAT_IDLE_S = 30.0
+"""An idle daemon lets the disk sleep."""
+_STALE_S = 90.0
+"""A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
+
+
+class Daemon:
+    """One state folder, its watches, its outbox and its workers. Use `run`."""
+
+    def __init__(self, settings: config.Config, photos: Queue) -> None:
+        self._settings = settings
+        self._photos = photos
+        self._roots = {watch.name: watch.path for watch in settings.watch}
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._failure: BaseException | None = None
+        self._started_at = time.time()
+        self._beat_at = float("-inf")
+        self._publisher = Publisher(photos, Outbox(settings.outbox.path))
+        self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake)
+        self._dispatchers = [self._dispatcher(device) for device in settings.attack.devices]
+
+    def _dispatcher(self, device: str) -> Dispatcher:
+        max_bytes = int(self._settings.worker.max_megabytes * 1e6)
+        stamp = fingerprint(self._settings.attack)
+        admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp)
+        copy_no_face = self._settings.outbox.no_face == "copy"
+        conclusion = Conclusion(
+            self._photos, self._publisher, self._roots, copy_no_face, max_bytes, stamp, self._look_again
+        )
+        return Dispatcher(device, self._settings, self._photos, admission, conclusion, self._wake)
+
+    def _look_again(self, photo: Photo) -> None:
+        self._intake.post(Hint(photo.watch, photo.path, is_folder=False))
+
+    def run(self, *, once: bool) -> int:
+        """Until a signal, or until nothing is left to do if `once`. Returns the exit code. Raises what broke a part."""
+        with ExitStack() as stack:
+            stack.enter_context(self._signals())
+            stack.enter_context(self._thread_failures())
+            self._publisher.recover()
+            self._start(stack, watching=not once)
+            log.info("ready", watches=len(self._roots), workers=len(self._dispatchers), once=once)
+            notify("READY=1")
+            while not self._ending.wait(_TURN_S):
+                self._tend()
+                if once and self._drained():
+                    break
+            notify("STOPPING=1")
+            log.info("stopping")
+        if self._failure is not None:
+            raise self._failure
+        return self._exit_code() if once else 0
+
+    def _start(self, stack: ExitStack, *, watching: bool) -> None:
+        """What starts last stops first: nothing is left to feed a part that has ended."""
+        stack.callback(self._beat)
+        for dispatcher in self._dispatchers:
+            dispatcher.start()
+            stack.callback(dispatcher.join)
+        stack.callback(self._stop_dispatchers)
+        self._intake.start()
+        stack.callback(self._intake.join)
+        stack.callback(self._intake.stop)
+        control = Control(self._settings.state.path / SOCKET, self._answer)
+        stack.callback(control.stop)
+        if watching:
+            watcher = Watcher(self._roots, self._intake.post)
+            watcher.start()
+            stack.callback(watcher.stop)
+            scheduler = self._schedule()
+            stack.callback(scheduler.shutdown, wait=False)
+        self._intake.scan_all()  # after the watches are set: what appears from now on gives an event
+
+    def _stop_dispatchers(self) -> None:
+        for dispatcher in self._dispatchers:  # all first, then each is waited for
+            dispatcher.stop()
+
+    def _schedule(self) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
+        scheduler.start()
+        return scheduler
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in before:
+            signal.signal(number, lambda *_: self._ending.set())
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def _thread_failures(self) -> Iterator[None]:
+        """A dead thread must stop the daemon, which systemd starts again; unseen, its queue would merely look full."""
+        before = threading.excepthook
+        threading.excepthook = self._fail
+        try:
+            yield
+        finally:
+            threading.excepthook = before
+
+    def _fail(self, args: threading.ExceptHookArgs) -> None:
+        self._failure = self._failure or args.exc_value
+        if not isinstance(args.exc_value, LowkeydError):
+            log.error("a part of the daemon broke", part=args.thread and args.thread.name, exc_info=args.exc_value)
+        self._ending.set()
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        if now - self._beat_at >= (_BEAT_BUSY_S if self._busy() else _BEAT_IDLE_S):
+            self._beat()
+        if all(now - part.moved_at < _STALE_S for part in (self._intake, *self._dispatchers)):
+            notify("WATCHDOG=1")
+
+    def _beat(self) -> None:
+        self._beat_at = time.monotonic()
+        report = {
+            "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
+            "scanned_at": self._intake.scanned_at,
+            "settling": self._intake.settling,
+        }
+        self._photos.beat(os.getpid(), self._started_at, time.time(), report)
+
+    def _busy(self) -> bool:
+        return any(dispatcher.busy for dispatcher in self._dispatchers) or not self._intake.quiet
+
+    def _drained(self) -> bool:
+        """For `--once`: the scan is over and whatever can be done is done. What waits is left for the next run."""
+        if self._busy() or self._intake.scanned_at is None:
+            return False
+        counts = self._photos.counts()
+        return not any(counts.get(state) for state in (State.READY, State.RUNNING, State.PUBLISHING))
+
+    def _exit_code(self) -> int:
+        counts = self._photos.counts()
+        if any(counts.get(state) for state in (State.READY, State.WAITING)):
+            return os.EX_TEMPFAIL
+        return 1 if counts.get(State.FAILED) else 0
+
+    def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The control socket's one question: `{"retry": null | [[watch, path], ...]}`."""
+        asked = question["retry"]
+        paths = None if asked is None else [(watch, os.fsencode(path)) for watch, path in asked]
+        count = self._photos.retry(paths, time.time())
+        self._wake.set()
+        return {"retried": count}
+
+
+def run(settings: config.Config, *, once: bool = False) -> int:
+    """Be the daemon. Returns the exit code.
+
+    Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
+    """
+    config.check_folders(settings)
+    with lock.hold(settings.state.path), Queue(settings.state.path / DATABASE) as photos:
+        return Daemon(settings, photos).run(once=once)
+
+
+def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:
+    """Make failed and waiting photos ready again, by way of the daemon if one runs. Returns how many."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
+        return int(ask(state / SOCKET, {"retry": asked})["retried"])
+    with lock.hold(state), Queue(state / DATABASE) as photos:
+        return photos.retry(paths, time.time())

@@ -1,0 +1,132 @@
+"""Every error that lowkeyd raises on purpose, grouped by what is done about it.
+
+LowkeydError
+├── Fatal                 stop; the sentence goes to the user, the exit code to systemd
+│   ├── ConfigError       78
+│   ├── AlreadyRunning    11
+│   ├── WeightsError      78
+│   └── StoreError         1
+├── PhotoError            this photo ends here, the next one please
+│   ├── UnreadablePhoto
+│   ├── UnsupportedPhoto
+│   ├── PhotoTooLarge
+│   └── OptimiserFailed
+└── TryLater              nothing is wrong with the photo; `work/retry.py` says when
+    ├── PhotoChanged
+    ├── PhotoIncomplete
+    ├── PhotoUnreachable
+    └── OutboxUnavailable
+
+A photo without a face is an outcome (`model.NoFace`), not an error.
+"""
+
+from lowkeyd.model import Stage
+
+
+class LowkeydError(Exception):
+    """Root of the family."""
+
+
+class Fatal(LowkeydError):
+    """The program cannot go on; `exit_code` is what the process ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(Fatal):
+    """The configuration, or what it points to, has to be changed by a person."""
+
+    exit_code = 78
+
+
+class AlreadyRunning(Fatal):
+    """Another daemon holds the state folder."""
+
+    exit_code = 11
+
+
+class WeightsError(Fatal):
+    """A network's weights are missing, or are not what they should be."""
+
+    exit_code = 78
+
+
+class StoreError(Fatal):
+    """The database cannot be used."""
+
+
+class _AboutPhoto(LowkeydError):
+    """Says at which stage, why, and what a person can do."""
+
+    stage: Stage
+    advice: str = ""
+
+    def __init__(self, reason: str, *, stage: Stage | None = None, advice: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stage = stage or type(self).stage
+        self.advice = advice if advice is not None else type(self).advice
+
+
+class PhotoError(_AboutPhoto):
+    """This photo cannot be protected as it is."""
+
+
+class UnreadablePhoto(PhotoError):
+    """The bytes are not a picture that the decoder understands."""
+
+    stage = Stage.DECODE
+    advice = "Open it in a picture viewer: if it is damaged there too, restore it from a backup; then `lowkeyd retry`."
+
+
+class UnsupportedPhoto(PhotoError):
+    """A picture, but of a kind that would not come through whole."""
+
+    stage = Stage.DECODE
+    advice = "Convert it to an ordinary JPEG or PNG and drop that in instead."
+
+
+class PhotoTooLarge(PhotoError):
+    """More pixels or bytes than this machine is allowed to spend on one photo."""
+
+    stage = Stage.DECODE
+    advice = "Shrink it, or raise [worker] max_megapixels; then `lowkeyd retry`."
+
+
+class OptimiserFailed(PhotoError):
+    """The optimiser or its networks failed on this photo."""
+
+    stage = Stage.OPTIMISE
+    advice = "Please report it with the log; `lowkeyd retry` runs it again."
+
+
+class TryLater(_AboutPhoto):
+    """The photo is fine, the moment is not."""
+
+
+class PhotoChanged(TryLater):
+    """The file was written to while it was being worked on."""
+
+    stage = Stage.ADMIT
+    advice = "Nothing to do: it is taken again once it is quiet."
+
+
+class PhotoIncomplete(TryLater):
+    """The end of the file is missing: perhaps it is still being copied."""
+
+    stage = Stage.DECODE
+    advice = "If the copy has ended, the file is damaged: copy it again."
+
+
+class PhotoUnreachable(TryLater):
+    """The file is there but cannot be read."""
+
+    stage = Stage.ADMIT
+    advice = "Give the lowkeyd user read permission on the file and its folders."
+
+
+class OutboxUnavailable(TryLater):
+    """The protected copy cannot be written."""
+
+    stage = Stage.PUBLISH
+    advice = "Make room in the outbox and give the lowkeyd user write permission there."

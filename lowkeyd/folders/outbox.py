@@ -1,0 +1,158 @@
+"""Writes delivered files so that no crash leaves half of one, and none ever takes a foreign file's place."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lowkeyd.errors import OutboxUnavailable
+from lowkeyd.model import Delivery
+
+_TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
+_PROBE_BYTES = 1 << 20
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal SHA-256: what identifies content everywhere in lowkeyd."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class Outbox:
+    """A folder tree. Paths are bytes, relative to it. Methods raise OutboxUnavailable when the disk refuses."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.fsencode(root)
+
+    def absolute(self, path: bytes) -> bytes:
+        """The path as the operating system takes it."""
+        return os.path.join(self._root, path)
+
+    def write_temp(self, folder: bytes, content: bytes, mtime_ns: int) -> bytes:
+        """A complete hidden file in `folder`, on the disk for good. Returns its path."""
+        path = os.path.join(folder, f".lowkeyd-{uuid.uuid4().hex}.tmp".encode())
+        with self._translated():
+            os.makedirs(self.absolute(folder), exist_ok=True)
+            try:
+                self._write(path, content, mtime_ns)
+            except OSError:
+                self.remove(path)
+                raise
+        return path
+
+    def _write(self, path: bytes, content: bytes, mtime_ns: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(self.absolute(path), flags, 0o666), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))  # galleries sort by it
+            os.fsync(file.fileno())
+
+    def candidates(self, path: bytes) -> Iterator[bytes]:
+        """The wanted name, then the same with (1), (2) ... before the suffix."""
+        stem, suffix = os.path.splitext(path)
+        yield path
+        count = 1
+        while True:
+            yield b"%b (%d)%b" % (stem, count, suffix)
+            count += 1
+
+    def is_free(self, path: bytes, ours: Delivery | None) -> bool:
+        """Whether the name can be taken: nothing is there, or our own older delivery, untouched since."""
+        if not os.path.lexists(self.absolute(path)):
+            return True
+        return ours is not None and ours.path == path and self.holds(ours)
+
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether exactly these bytes lie there."""
+        content = self.read(delivery.path)
+        return content is not None and sha256(content) == delivery.sha256
+
+    def read(self, path: bytes) -> bytes | None:
+        """A delivered file's bytes, or None when it is not to be had."""
+        try:
+            with open(self.absolute(path), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def place(self, temp: bytes, delivery: Delivery, ours: Delivery | None) -> bool:
+        """Give the hidden file its name, once and for all. False when a foreign file holds that name."""
+        with self._translated():
+            if not self._take_name(temp, delivery.path, ours):
+                return False
+            self._sync_folder(os.path.dirname(delivery.path))
+        return True
+
+    def _take_name(self, temp: bytes, path: bytes, ours: Delivery | None) -> bool:
+        source, target = self.absolute(temp), self.absolute(path)
+        if ours is not None and ours.path == path and self.holds(ours):
+            os.replace(source, target)
+            return True
+        try:
+            os.link(source, target)  # unlike a rename, it refuses to take a file's place
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+                raise
+            return _take_name_without_links(source, target)
+        os.unlink(source)
+        return True
+
+    def _sync_folder(self, folder: bytes) -> None:
+        """Also its parents up to the root: they may be as new as the file."""
+        while True:
+            descriptor = os.open(self.absolute(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if not folder:
+                return
+            folder = os.path.dirname(folder)
+
+    def remove(self, temp: bytes) -> None:
+        """Remove one of our hidden files, if it is still there."""
+        assert _TEMP.fullmatch(os.path.basename(temp)), f"bug: {temp!r} is no temporary file of ours"
+        with contextlib.suppress(OSError):
+            os.unlink(self.absolute(temp))
+
+    def probe(self) -> None:
+        """Write and remove a hidden file, to learn whether the outbox works again."""
+        self.remove(self.write_temp(b"", b"\0" * _PROBE_BYTES, 0))
+
+    def sweep(self, keep: Collection[bytes]) -> int:
+        """Remove hidden files that a crash left, except those named. Returns how many."""
+        left = [temp for temp in self._temps() if temp not in keep]
+        for temp in left:
+            self.remove(temp)
+        return len(left)
+
+    def _temps(self) -> Iterator[bytes]:
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                if _TEMP.fullmatch(name):
+                    yield os.path.relpath(os.path.join(folder, name), self._root)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = os.fsdecode(error.filename or self._root)
+            raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {where}") from error
+
+
+def _take_name_without_links(source: bytes, target: bytes) -> bool:
+    """For file systems such as exFAT: reserve the name with an empty file, which nobody else can then take."""
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+    except FileExistsError:
+        return False
+    os.replace(source, target)
+    return True

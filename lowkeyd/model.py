@@ -1,0 +1,184 @@
+"""The nouns: what a photo is on its way from the watched folder to the outbox."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+"""H x W x 3 RGB, 0..255: what the rooms hand to each other."""
+
+
+class State(StrEnum):
+    """Where a photo stands. These words are the values in SQLite and in `status --json`."""
+
+    READY = "ready"
+    RUNNING = "running"
+    PUBLISHING = "publishing"
+    WAITING = "waiting"
+    DONE = "done"
+    NO_FACE = "no_face"
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+class Stage(StrEnum):
+    """One step of a photo's way; the file that does it carries the same name."""
+
+    WATCH = "watch"
+    SETTLE = "settle"
+    ADMIT = "admit"
+    DECODE = "decode"
+    DETECT = "detect"
+    OPTIMISE = "optimise"
+    ENCODE = "encode"
+    VERIFY = "verify"
+    PUBLISH = "publish"
+
+
+class Strength(StrEnum):
+    """What the judges made of a protected face or photo."""
+
+    PROTECTED = "protected"
+    WEAK = "weak"
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face as the detector found it, in pixels of the photo, origin at the top left corner.
+
+    `box` is left, top, right, bottom; `landmarks` is 5 x 2 (x, y): left eye, right eye, nose, left and right mouth
+    corner, left and right as seen in the picture.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: npt.NDArray[np.float32]
+    probability: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one recogniser says about one face: Euclidean distances between the original face and the published one.
+
+    `before` is for the photo published as it is, `after` for the protected one. A recogniser takes two faces for one
+    person when their distance is below `threshold`.
+    """
+
+    network: str
+    attacked: bool
+    threshold: float
+    before: float
+    after: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether this recogniser still matches the protected face to the original."""
+        return self.after < self.threshold
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """How much of the change can be seen on one face, all four measures together because each can be bought off alone.
+
+    `lpips`: LPIPS-Alex on the face box at 160 px; `psnr_db` there; `ssim`: luma SSIM at the photo's own pixels;
+    `chroma`: mean absolute Cb and Cr difference (0..255) after 8 x 8 averaging.
+    """
+
+    lpips: float
+    psnr_db: float
+    ssim: float
+    chroma: float
+
+
+@dataclass(frozen=True)
+class FaceVerdict:
+    """One face of the delivered file, detected afresh and judged. Without a new detection the old landmarks are used."""
+
+    box: tuple[float, float, float, float]
+    found_again: bool
+    scores: tuple[Score, ...]
+    visibility: Visibility
+
+    @property
+    def strength(self) -> Strength:
+        """Weak when any recogniser that was asked still accepts the face."""
+        return Strength.WEAK if any(score.accepted for score in self.scores) else Strength.PROTECTED
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judges' word on one delivered photo."""
+
+    faces: tuple[FaceVerdict, ...]
+
+    @property
+    def strength(self) -> Strength:
+        """As strong as its weakest face."""
+        weak = any(face.strength is Strength.WEAK for face in self.faces)
+        return Strength.WEAK if weak else Strength.PROTECTED
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A protected copy, not yet in the outbox. `suffix` is the new file's, with its dot."""
+
+    content: bytes = field(repr=False)
+    suffix: str
+    verdict: Verdict
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NoFace:
+    """An outcome, not an error: there is nobody to protect in this photo."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What tells, without reading it, whether a file was written to."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file in a watched folder: `path` is relative to the folder of watch `watch`, as the bytes the disk has."""
+
+    watch: str
+    path: bytes
+    signature: Signature
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died."""
+
+    id: int
+    photo: Photo
+    attempts: int
+    suspect: bool
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file in the outbox: its path relative to the outbox's folder, and the SHA-256 of its bytes."""
+
+    path: bytes
+    sha256: str
+
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})
+"""Which names are taken for photos, lower case; what is inside decides how they are read."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A delivery under way: the hidden file `temp` (relative to the outbox) is about to become `delivery`."""
+
+    job: int
+    temp: bytes
+    delivery: Delivery

@@ -1,0 +1,327 @@
+"""The queue: every change of a photo's state is one method here, and one transaction.
+
+Only the daemon writes, through one connection, so that claims never collide and old SQLite versions cannot meet their
+WAL-reset bug. All times are seconds since the epoch, and come from the caller.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from lowkeyd.errors import StoreError
+from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Verdict
+from lowkeyd.store import schema
+from lowkeyd.store.schema import photos
+
+_IN_WORK = (State.RUNNING, State.PUBLISHING)
+_PATHS_PER_QUERY = 500
+_UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": None, "seconds": None}
+_NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
+_FRESH: dict[str, Any] = {"attempts": 0, "suspect": 0, "not_before": 0.0, "stage": None, "reason": None, "advice": None}
+
+
+class Queue:
+    """The daemon's side of the database. Methods may be called from any thread, and raise StoreError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = schema.open_for_writing(path)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._lock, self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreError(f"{self._path}: {error.__cause__ or error}") from error
+
+    def unknown(self, seen: Sequence[Photo]) -> list[Photo]:
+        """Those of the photos that are new, or were written to since their row."""
+        fresh = []
+        for start in range(0, len(seen), _PATHS_PER_QUERY):
+            chunk = seen[start : start + _PATHS_PER_QUERY]
+            known = self._signatures(chunk)
+            fresh += [photo for photo in chunk if known.get((photo.watch, photo.path)) != photo.signature]
+        return fresh
+
+    def _signatures(self, chunk: Sequence[Photo]) -> dict[tuple[str, bytes], Signature]:
+        wanted = tuple_(photos.c.watch, photos.c.path).in_([(photo.watch, photo.path) for photo in chunk])
+        query = select(photos.c.watch, photos.c.path, photos.c.size, photos.c.mtime_ns).where(
+            wanted, photos.c.state != State.IGNORED
+        )
+        with self._transaction() as connection:
+            return {(row.watch, row.path): Signature(row.size, row.mtime_ns) for row in connection.execute(query)}
+
+    def offer(self, settled: Sequence[Photo], now: float) -> int:
+        """Queue photos that have settled; those whose row is already of this version stay as they are.
+
+        A photo in work only gets its new signature: the result is thrown away when it comes, see `publishing`.
+        Returns how many rows changed.
+        """
+        if not settled:
+            return 0
+        new = insert(photos)
+        outdated = or_(
+            photos.c.size != new.excluded.size,
+            photos.c.mtime_ns != new.excluded.mtime_ns,
+            photos.c.state == State.IGNORED,
+        )
+        state = case((photos.c.state.in_(_IN_WORK), photos.c.state), else_=literal(State.READY.value))
+        upsert = new.on_conflict_do_update(
+            index_elements=["watch", "path"],
+            set_={
+                "size": new.excluded.size,
+                "mtime_ns": new.excluded.mtime_ns,
+                "state": state,
+                "changed_at": now,
+                **_FRESH,
+                **_UNJUDGED,
+            },
+            where=outdated,
+        )
+        rows = [
+            {"watch": p.watch, "path": p.path, **asdict(p.signature), "state": State.READY}
+            | {"added_at": now, "changed_at": now}
+            for p in settled
+        ]
+        with self._transaction() as connection:
+            before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+            connection.execute(upsert, rows)
+            return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before)
+
+    def claim(self, limit: int, now: float) -> list[Job]:
+        """Take up to `limit` photos whose time has come, oldest first; a suspect comes alone.
+
+        The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
+        """
+        due = and_(photos.c.state.in_((State.READY, State.WAITING)), photos.c.not_before <= now)
+        with self._transaction() as connection:
+            first = connection.execute(self._oldest(due, 1)).one_or_none()
+            if first is None:
+                return []
+            wanted = [first.id]
+            if not first.suspect:
+                wanted = list(connection.execute(self._oldest(and_(due, photos.c.suspect == 0), limit)).scalars())
+            claimed = connection.execute(
+                update(photos)
+                .where(photos.c.id.in_(wanted))
+                .values(state=State.RUNNING, stage=Stage.ADMIT, attempts=photos.c.attempts + 1, changed_at=now)
+                .returning(photos)
+            )
+            return sorted((_job(row) for row in claimed), key=lambda job: job.id)
+
+    @staticmethod
+    def _oldest(due: Any, limit: int) -> Select[tuple[int, int]]:
+        return select(photos.c.id, photos.c.suspect).where(due).order_by(photos.c.id).limit(limit)
+
+    def admit(self, job: Job, sha256: str) -> bool:
+        """Note the content. False when the same content is in work under another name: this one has to wait for it."""
+        twin = select(photos.c.id).where(photos.c.sha256 == sha256, photos.c.state.in_(_IN_WORK), photos.c.id != job.id)
+        with self._transaction() as connection:
+            if connection.execute(twin.limit(1)).first() is not None:
+                return False
+            connection.execute(update(photos).where(photos.c.id == job.id).values(sha256=sha256))
+            return True
+
+    def twin(self, sha256: str, fingerprint: str) -> tuple[Delivery, str, str] | None:
+        """A delivery of the same content by the same settings, with its verdict (JSON) and strength."""
+        query = select(photos).where(
+            photos.c.sha256 == sha256, photos.c.fingerprint == fingerprint, photos.c.state == State.DONE
+        )
+        with self._transaction() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else (Delivery(row.delivery_path, row.delivery_sha256), row.verdict, row.strength)
+
+    def delivered(self, job: Job) -> Delivery | None:
+        """What an earlier version of this photo left in the outbox: the only file that its next version may replace."""
+        query = select(photos.c.delivery_path, photos.c.delivery_sha256).where(photos.c.id == job.id)
+        with self._transaction() as connection:
+            row = connection.execute(query).one()
+        return None if row.delivery_path is None else Delivery(row.delivery_path, row.delivery_sha256)
+
+    def stage(self, job: int, stage: Stage) -> None:
+        """Note how far a photo in work has come."""
+        with self._transaction() as connection:
+            connection.execute(
+                update(photos).where(photos.c.id == job, photos.c.state == State.RUNNING).values(stage=stage)
+            )
+
+    def publishing(self, job: Job, publication: Publication, now: float) -> bool:
+        """Announce the file that is about to appear in the outbox. False when the original changed since the claim:
+        then this result is not to be published, and the row is ready again."""
+        announced = {
+            "state": State.PUBLISHING,
+            "stage": Stage.PUBLISH,
+            "temp": publication.temp,
+            "next_path": publication.delivery.path,
+            "next_sha256": publication.delivery.sha256,
+            "changed_at": now,
+        }
+        with self._transaction() as connection:
+            if connection.execute(update(photos).where(_same_version(job)).values(announced)).rowcount == 1:
+                return True
+            connection.execute(_again(job, now))
+            return False
+
+    def judged(self, job: Job, verdict: str, strength: str, fingerprint: str, seconds: float) -> None:
+        """Keep what the judges said, as JSON, beside the settings it was reached with."""
+        values = {"verdict": verdict, "strength": strength, "fingerprint": fingerprint, "seconds": seconds}
+        with self._transaction() as connection:
+            connection.execute(update(photos).where(photos.c.id == job.id).values(values))
+
+    def done(self, job: int, now: float) -> None:
+        """The announced file is in place, and on the disk: a protected copy, or one without faces that nobody judged."""
+        outcome = case((photos.c.verdict.is_(None), literal(State.NO_FACE.value)), else_=literal(State.DONE.value))
+        with self._transaction() as connection:
+            connection.execute(
+                update(photos)
+                .where(photos.c.id == job)
+                .values(
+                    state=outcome,
+                    delivery_path=photos.c.next_path,
+                    delivery_sha256=photos.c.next_sha256,
+                    changed_at=now,
+                    **_NOT_PUBLISHING,
+                    **_FRESH,
+                )
+            )
+
+    def no_face(self, job: Job, now: float) -> None:
+        """Nobody to protect, and nothing to deliver."""
+        self._end(job, State.NO_FACE, now, stage=Stage.DETECT, reason="no face was found", advice=None)
+
+    def fail(self, job: Job, stage: Stage, reason: str, advice: str, now: float) -> None:
+        """Give up on this version of the photo, until `retry`."""
+        self._end(job, State.FAILED, now, stage=stage, reason=reason, advice=advice)
+
+    def ignore(self, job: Job, reason: str, now: float) -> None:
+        """The photo is no longer any of our business, until it is seen again."""
+        self._end(job, State.IGNORED, now, stage=Stage.ADMIT, reason=reason, advice=None)
+
+    def wait(
+        self, job: Job, stage: Stage, reason: str, advice: str, until: float, now: float, *, counted: bool
+    ) -> None:
+        """Put the photo aside until `until`; the attempt stands only if `counted`."""
+        back = photos.c.attempts - (0 if counted else 1)
+        self._end(job, State.WAITING, now, stage=stage, reason=reason, advice=advice, not_before=until, attempts=back)
+
+    def release(self, job: Job, now: float, *, until: float = 0.0) -> None:
+        """Give the photo back as if it had not been claimed."""
+        self._end(job, State.READY, now, stage=None, attempts=photos.c.attempts - 1, not_before=until)
+
+    def suspect(self, job: Job, now: float) -> None:
+        """The worker died with this photo in hand; the attempt stands, and the next one is made alone."""
+        self._end(job, State.READY, now, stage=None, suspect=1)
+
+    def _end(self, job: Job, state: State, now: float, **values: Any) -> None:
+        with self._transaction() as connection:
+            changes = {**_NOT_PUBLISHING, "state": state, "changed_at": now, **values}
+            if connection.execute(update(photos).where(_same_version(job)).values(changes)).rowcount == 0:
+                connection.execute(_again(job, now))
+
+    def recover(self, now: float) -> list[Publication]:
+        """After a start: what was running is ready again, uncounted. Returns the publications that were cut short."""
+        with self._transaction() as connection:
+            connection.execute(
+                update(photos)
+                .where(photos.c.state == State.RUNNING)
+                .values(state=State.READY, stage=None, attempts=photos.c.attempts - 1, changed_at=now)
+            )
+            rows = connection.execute(select(photos).where(photos.c.state == State.PUBLISHING)).all()
+        return [Publication(row.id, row.temp, Delivery(row.next_path, row.next_sha256)) for row in rows]
+
+    def requeue(self, job: int, now: float) -> None:
+        """A publication that was cut short left nothing: do it again, uncounted."""
+        values = {**_NOT_PUBLISHING, **_UNJUDGED, "state": State.READY, "stage": None, "changed_at": now}
+        with self._transaction() as connection:
+            publishing = and_(photos.c.id == job, photos.c.state == State.PUBLISHING)
+            connection.execute(update(photos).where(publishing).values(attempts=photos.c.attempts - 1, **values))
+
+    def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
+        """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
+        chosen: ColumnElement[bool] = photos.c.state.in_((State.FAILED, State.WAITING))
+        if paths is not None:
+            chosen = and_(chosen, tuple_(photos.c.watch, photos.c.path).in_(list(paths)))
+        with self._transaction() as connection:
+            statement = update(photos).where(chosen).values(state=State.READY, changed_at=now, **_FRESH, **_UNJUDGED)
+            return connection.execute(statement).rowcount
+
+    def next_due(self) -> float | None:
+        """When the next unfinished photo may be claimed, if there is one."""
+        unfinished = photos.c.state.in_((State.READY, State.WAITING))
+        with self._transaction() as connection:
+            earliest: float | None = connection.scalar(select(func.min(photos.c.not_before)).where(unfinished))
+        return earliest
+
+    def counts(self) -> dict[State, int]:
+        """How many photos stand where."""
+        query = select(photos.c.state, func.count()).group_by(photos.c.state)
+        with self._transaction() as connection:
+            return {State(state): count for state, count in connection.execute(query)}
+
+    def beat(self, pid: int, started_at: float, now: float, report: dict[str, Any]) -> None:
+        """Leave a sign of life, with what workers and watches are doing."""
+        row = {"id": 1, "pid": pid, "started_at": started_at, "beat_at": now, "report": json.dumps(report)}
+        statement = insert(schema.daemon).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
+        with self._transaction() as connection:
+            connection.execute(statement)
+
+
+def _in_work(job: Job) -> ColumnElement[bool]:
+    return and_(photos.c.id == job.id, photos.c.state.in_(_IN_WORK))
+
+
+def _same_version(job: Job) -> ColumnElement[bool]:
+    signature = job.photo.signature
+    return and_(_in_work(job), photos.c.size == signature.size, photos.c.mtime_ns == signature.mtime_ns)
+
+
+def _again(job: Job, now: float) -> Update:
+    """The original was written to while it was in work: whatever came of it, the new version starts afresh."""
+    fresh = {**_NOT_PUBLISHING, **_FRESH, **_UNJUDGED}
+    return update(photos).where(_in_work(job)).values(state=State.READY, changed_at=now, **fresh)
+
+
+def _job(row: Row[Any]) -> Job:
+    photo = Photo(row.watch, row.path, Signature(row.size, row.mtime_ns))
+    return Job(row.id, photo, row.attempts, bool(row.suspect))
+
+
+def verdict_json(verdict: Verdict) -> str:
+    """A verdict as it is kept in the database and shown by `status --json`."""
+    faces = [
+        asdict(face)
+        | {"strength": face.strength}
+        | {"scores": [asdict(score) | {"accepted": score.accepted} for score in face.scores]}
+        for face in verdict.faces
+    ]
+    return json.dumps({"strength": verdict.strength, "faces": faces})

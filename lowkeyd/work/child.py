@@ -1,0 +1,86 @@
+"""The daemon's handle on one worker child: start, talk, find out how it died, end."""
+
+import multiprocessing
+import signal
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from lowkeyd import config
+
+_END_WAIT_S = 2.0
+
+
+def _serve(*arguments: Any) -> None:
+    # Imported in the child only: the daemon itself never loads torch.
+    from lowkeyd.work.worker import serve
+
+    serve(*arguments)
+
+
+class Child:
+    """A spawned process, never forked: CUDA does not survive a fork, and neither do threads' locks."""
+
+    def __init__(self, attack: config.Attack, worker: config.Worker, device: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(
+            target=_serve, args=(theirs, attack, worker, device), name=f"lowkeyd worker {device}", daemon=True
+        )
+        self._oom_kills = _oom_kills()
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process."""
+        return self._process.pid
+
+    def send(self, message: object) -> None:
+        """Raises EOFError when the child is dead."""
+        try:
+            self._connection.send(message)
+        except OSError as error:
+            raise EOFError from error
+
+    def receive(self, timeout_s: float) -> object | None:
+        """The next message, or None when there was none in time. Raises EOFError when the child is dead."""
+        try:
+            return self._connection.recv() if self._connection.poll(timeout_s) else None
+        except OSError as error:
+            raise EOFError from error
+
+    def end(self) -> None:
+        """Ask, then insist."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.join(_END_WAIT_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """At once: for a child that hangs."""
+        self._process.kill()
+        self._process.join()
+
+    def death(self) -> tuple[str, bool]:
+        """How it died, in words, and whether its photos may be to blame: not when somebody else ended it."""
+        self._process.join(_END_WAIT_S)
+        code = self._process.exitcode
+        if code is None:
+            return "closed its connection", True
+        if code >= 0:
+            return f"ended with exit code {code}", True
+        name = signal.Signals(-code).name
+        if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            out_of_memory = -code == signal.SIGKILL and _oom_kills() > self._oom_kills
+            return ("ran out of memory" if out_of_memory else f"was ended by {name}"), out_of_memory
+        return f"crashed with {name}", True
+
+
+def _oom_kills() -> int:
+    """How many processes this kernel has killed for memory; it does not say whose they were."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

@@ -1,0 +1,96 @@
+"""What became of a photo, turned into a file in the outbox and a row that says so."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, TryLater
+from lowkeyd.folders import originals
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage
+from lowkeyd.store.queue import Queue, verdict_json
+from lowkeyd.work import retry
+from lowkeyd.work.messages import Outcome
+from lowkeyd.work.publish import Publisher
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Files outcomes. `changed` is told of photos that were written to, so that somebody looks at them again."""
+
+    photos: Queue
+    publisher: Publisher
+    roots: dict[str, Path]
+    copy_no_face: bool
+    max_bytes: int
+    fingerprint: str
+    changed: Callable[[Photo], None]
+
+    def conclude(self, job: Job, outcome: Outcome) -> None:
+        """Settle the row. Raises OutboxUnavailable, after the row was told to wait, when nothing can be delivered."""
+        try:
+            self._conclude(job, outcome)
+        except OutboxUnavailable as error:
+            self._later(job, error)
+            raise
+        except TryLater as error:
+            self._later(job, error)
+
+    def _conclude(self, job: Job, outcome: Outcome) -> None:
+        match outcome:
+            case Protected():
+                self._protected(job, outcome)
+            case NoFace():
+                self._no_face(job)
+            case PhotoError():
+                self._failed(job, outcome.stage, outcome.reason, outcome.advice)
+            case TryLater():
+                self._later(job, outcome)
+
+    def _protected(self, job: Job, protected: Protected) -> None:
+        verdict = protected.verdict
+        self.photos.judged(job, verdict_json(verdict), verdict.strength, self.fingerprint, round(protected.seconds, 3))
+        path = self.publisher.publish(job, protected.content, protected.suffix)
+        if path is not None:
+            log.info("done", **_named(job), delivered=os.fsdecode(path), faces=len(verdict.faces))
+
+    def _no_face(self, job: Job) -> None:
+        log.info("no_face", **_named(job), copied=self.copy_no_face)
+        if not self.copy_no_face:
+            self.photos.no_face(job, time.time())
+            return
+        root, name = self.roots[job.photo.watch], os.fsdecode(job.photo.path)
+        content = originals.read(root / name, self.max_bytes)
+        self.publisher.publish(job, content, os.path.splitext(name)[1])
+
+    def _failed(self, job: Job, stage: Stage, reason: str, advice: str) -> None:
+        log.warning("failed", **_named(job), stage=stage, reason=reason)
+        self.photos.fail(job, stage, reason, advice, time.time())
+
+    def _later(self, job: Job, error: TryLater) -> None:
+        now = time.time()
+        if isinstance(error, PhotoChanged):
+            self.changed(job.photo)
+        match retry.after(error, job, now):
+            case retry.GiveUp(stage, reason, advice):
+                self._failed(job, stage, reason, advice)
+            case retry.Wait(until, counted):
+                log.info("waiting", **_named(job), stage=error.stage, reason=error.reason)
+                self.photos.wait(job, error.stage, error.reason, error.advice, until, now, counted=counted)
+
+    def crashed(self, job: Job, stage: Stage, how: str) -> None:
+        """The worker died with this photo in hand, and may have died of it."""
+        given_up = retry.after_crash(job, stage, how)
+        if given_up is None:
+            self.photos.suspect(job, time.time())
+        else:
+            self._failed(job, given_up.stage, given_up.reason, given_up.advice)
+
+
+def _named(job: Job) -> dict[str, str]:
+    return {"watch": job.photo.watch, "photo": os.fsdecode(job.photo.path)}

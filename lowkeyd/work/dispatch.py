@@ -1,0 +1,234 @@
+"""The parent's side of one worker: claims photos, hands them over, files what comes back, and survives its deaths."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from lowkeyd import config
+from lowkeyd.errors import ConfigError, OutboxUnavailable, PhotoError, TryLater
+from lowkeyd.model import Job, Stage
+from lowkeyd.store.queue import Queue
+from lowkeyd.work import retry
+from lowkeyd.work.admit import Admission
+from lowkeyd.work.child import Child
+from lowkeyd.work.conclude import Conclusion
+from lowkeyd.work.messages import BatchDone, Broken, Finished, Outcome, Reached, Ready, Stepped, Task, Unfit
+
+log = structlog.get_logger()
+
+_LOOK_S = 2.0
+"""The longest nap: a photo whose waiting time is over is claimed this much later at worst."""
+_POLL_S = 0.2
+"""How soon a stop is noticed while the child works."""
+_OUTBOX_PAUSE_S = 10.0
+"""Between probes of an outbox that cannot be written."""
+
+
+@dataclass
+class Hands:
+    """What a dispatcher holds right now, for `status`."""
+
+    device: str
+    state: str = "off"
+    pid: int | None = None
+    start_s: float | None = None
+    peak_mb: float | None = None
+    photos: int = 0
+    done_steps: int = 0
+    all_steps: int = 0
+    since: float = field(default_factory=time.time)
+
+
+class Dispatcher(threading.Thread):
+    """One thread per device. `wake` is set when photos may be ready. `moved_at` (monotonic) is its last sign of life."""
+
+    def __init__(
+        self,
+        device: str,
+        settings: config.Config,
+        photos: Queue,
+        admission: Admission,
+        conclusion: Conclusion,
+        wake: threading.Event,
+    ) -> None:
+        super().__init__(name=f"dispatch {device}")
+        self._settings = settings
+        self._device = device
+        self._photos = photos
+        self._admission = admission
+        self._conclusion = conclusion
+        self._wake = wake
+        self._stopping = threading.Event()
+        self._child: Child | None = None
+        self._deaths = 0
+        self._in_hand: dict[int, Job] = {}
+        self._stages: dict[int, Stage] = {}
+        self._outbox_works = True
+        self.moved_at = time.monotonic()
+        self.hands = Hands(device)
+
+    def stop(self) -> None:
+        """Release the work in hand and end, within seconds."""
+        self._stopping.set()
+        self._wake.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether photos are in its hands."""
+        return bool(self._in_hand)
+
+    def run(self) -> None:
+        """Until `stop`."""
+        worked_at = time.monotonic()
+        try:
+            while not self._stopping.is_set():
+                self.moved_at = time.monotonic()
+                if self._turn():
+                    worked_at = time.monotonic()
+                elif time.monotonic() - worked_at > self._settings.worker.idle_s:
+                    self._end_child()
+        finally:
+            self._end_child()
+
+    def _turn(self) -> bool:
+        """Work if there is any; False after a nap."""
+        due = self._photos.next_due()
+        if due is None or due > time.time():
+            self._nap(_LOOK_S)
+            return False
+        if not self._outbox_is_back():
+            self._nap(_OUTBOX_PAUSE_S)
+            return False
+        child = self._ready_child()
+        if child is not None:
+            self._work(child)
+        return True
+
+    def _nap(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _outbox_is_back(self) -> bool:
+        if not self._outbox_works:
+            try:
+                self._conclusion.publisher.outbox.probe()
+            except OutboxUnavailable as error:
+                self.hands.state = f"waiting: {error.reason}"
+                return False
+            self._outbox_works = True
+        return True
+
+    def _ready_child(self) -> Child | None:
+        """The child, started if need be. None when it could not be had this time."""
+        if self._child is not None:
+            return self._child
+        if self._stopping.wait(retry.restart_delay_s(self._deaths)):
+            return None
+        self.hands.state = "starting"
+        self._child = Child(self._settings.attack, self._settings.worker, self._device)
+        self.hands.pid = self._child.pid
+        for message in self._listen(self._child):
+            match message:
+                case Ready(device, seconds):
+                    log.info("worker ready", device=device, pid=self._child.pid, seconds=round(seconds, 2))
+                    self.hands.state, self.hands.device, self.hands.start_s = "idle", device, round(seconds, 2)
+                    return self._child
+                case Unfit(reason):
+                    raise ConfigError(reason)
+        return None
+
+    def _work(self, child: Child) -> None:
+        jobs = self._photos.claim(self._settings.worker.photos, time.time())
+        self._in_hand = {job.id: job for job in jobs}
+        try:
+            tasks = [task for job in jobs if (task := self._admit(job))]
+            if tasks:
+                self.hands.state, self.hands.photos, self.hands.since = "busy", len(tasks), time.time()
+                self._batch(child, tasks)
+        finally:
+            self._release()
+
+    def _admit(self, job: Job) -> Task | None:
+        """The task for the child, or None when there is none, and the job is out of our hands."""
+        try:
+            admitted = self._admission.admit(job)
+        except (PhotoError, TryLater) as error:
+            self._conclude(job, error)
+            return None
+        if admitted is None:
+            del self._in_hand[job.id]
+            return None
+        self._stages[job.id] = Stage.ADMIT
+        return Task(job.id, admitted.path, admitted.sha256)
+
+    def _batch(self, child: Child, tasks: list[Task]) -> None:
+        for message in self._listen(child, tasks):
+            match message:
+                case Reached(job, stage):
+                    self._stages[job] = stage
+                    self._photos.stage(job, stage)
+                case Stepped(done, total):
+                    self.hands.done_steps, self.hands.all_steps = done, total
+                case Finished(job, outcome):
+                    self._deaths = 0
+                    self._conclude(self._in_hand[job], outcome)
+                case BatchDone(peak_mb):
+                    self.hands.peak_mb = round(peak_mb)
+                    return
+
+    def _conclude(self, job: Job, outcome: Outcome) -> None:
+        try:
+            self._conclusion.conclude(job, outcome)
+        except OutboxUnavailable as error:
+            log.warning("outbox unavailable", reason=error.reason)
+            self._outbox_works = False
+        del self._in_hand[job.id]
+
+    def _release(self) -> None:
+        """Whatever happened, no photo stays in our hands."""
+        for job in self._in_hand.values():
+            self._photos.release(job, time.time())
+        self._in_hand.clear()
+        self._stages.clear()
+        self.hands.photos = self.hands.done_steps = self.hands.all_steps = 0
+        if self._child is not None:
+            self.hands.state = "idle"
+
+    def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:
+        """Hand over tasks, then yield what the child says until it dies or we are told to stop."""
+        heard_at = time.monotonic()
+        try:
+            if tasks:
+                child.send(tasks)
+            while not self._stopping.is_set():
+                message = child.receive(_POLL_S)
+                self.moved_at = time.monotonic()
+                if isinstance(message, Broken):
+                    log.error("worker broke", trace=message.trace)
+                elif message is not None:
+                    heard_at = time.monotonic()
+                    yield message
+                elif time.monotonic() - heard_at > self._settings.worker.stall_s:
+                    child.kill()
+                    return self._bury(f"did nothing for {self._settings.worker.stall_s:.0f} s and was ended", True)
+        except EOFError:
+            self._bury(*child.death())
+
+    def _bury(self, how: str, to_blame: bool) -> None:
+        log.warning("worker died", device=self._device, how=how, photos=len(self._in_hand))
+        self._deaths += 1
+        self._end_child()
+        if to_blame:
+            for job in list(self._in_hand.values()):
+                self._conclusion.crashed(job, self._stages.get(job.id, Stage.ADMIT), how)
+                del self._in_hand[job.id]
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+            self.hands.state, self.hands.pid = "off", None

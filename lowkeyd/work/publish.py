@@ -1,0 +1,73 @@
+"""Publishing in two phases, so that a crash at any moment costs time but never a photo, and doubles none.
+
+The bytes go to a hidden file and to the disk; the row says which name they are about to get; the file gets the name; the
+row says done. What a crash interrupts is settled at the next start by looking at the disk.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+
+from lowkeyd.folders.outbox import Outbox, sha256
+from lowkeyd.model import Delivery, Job, Publication
+from lowkeyd.store.queue import Queue
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Owns the way from bytes to a file in the outbox and a row that says so."""
+
+    photos: Queue
+    outbox: Outbox
+
+    def publish(self, job: Job, content: bytes, suffix: str) -> bytes | None:
+        """Deliver `content` for a photo. Returns the file's path relative to the outbox, or None when the original
+        changed meanwhile and nothing was published. Raises OutboxUnavailable, leaving nothing behind."""
+        wanted = delivery_path(job.photo.watch, job.photo.path, suffix)
+        temp = self.outbox.write_temp(os.path.dirname(wanted), content, job.photo.signature.mtime_ns)
+        placed = None
+        try:
+            placed = self._place(job, temp, wanted, sha256(content))
+        finally:
+            if placed is None:
+                self.outbox.remove(temp)
+        if placed:
+            self.photos.done(job.id, time.time())
+        return placed
+
+    def _place(self, job: Job, temp: bytes, wanted: bytes, digest: str) -> bytes | None:
+        ours = self.photos.delivered(job)
+        for path in self.outbox.candidates(wanted):
+            if not self.outbox.is_free(path, ours):
+                continue
+            delivery = Delivery(path, digest)
+            if not self.photos.publishing(job, Publication(job.id, temp, delivery), time.time()):
+                return None
+            if self.outbox.place(temp, delivery, ours):
+                return path
+        raise AssertionError("bug: names do not run out")
+
+    def recover(self) -> None:
+        """At start: finish the publications that a crash interrupted, and clear away what it left."""
+        for cut_short in self.photos.recover(time.time()):
+            self._finish(cut_short)
+        self.outbox.sweep(keep=())
+
+    def _finish(self, cut_short: Publication) -> None:
+        if self.outbox.holds(cut_short.delivery):
+            self.photos.done(cut_short.job, time.time())
+        else:
+            self.photos.requeue(cut_short.job, time.time())
+
+
+def delivery_path(watch: str, path: bytes, suffix: str) -> bytes:
+    """Where a photo's copy is wanted: the same tree below the watch's name, and the same name unless the format is
+    another one. `suffix` has its dot."""
+    stem, old = os.path.splitext(path)
+    kept = old if _same_format(os.fsdecode(old), suffix) else suffix.encode()
+    return os.path.join(os.fsencode(watch), stem + kept)
+
+
+def _same_format(old: str, new: str) -> bool:
+    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new})
+    return any(old.lower() in family and new in family for family in families)

@@ -1,0 +1,60 @@
+"""Decides what follows when something went wrong. Pure: it is told what happened and what time it is."""
+
+from dataclasses import dataclass
+
+from lowkeyd.errors import PhotoChanged, PhotoIncomplete, TryLater
+from lowkeyd.model import Job, Stage
+
+MAX_ATTEMPTS = 3
+"""Crashes or half-copied states that one version of a photo may cost."""
+_INCOMPLETE_WAITS_S = (30.0, 300.0)
+"""A stalled upload gets as many chances; when its bytes change it starts afresh anyhow."""
+_OUTSIDE_WAIT_S = 60.0
+"""For what a person, or a disk that comes back, has to put right: soon noticed, and cheap to try."""
+_CHANGED_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Try again at `until`; the attempt counts only if the photo may be to blame."""
+
+    until: float
+    counted: bool
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Fail, and say so."""
+
+    stage: Stage
+    reason: str
+    advice: str
+
+
+def after(error: TryLater, job: Job, now: float) -> Wait | GiveUp:
+    """What to do about a photo whose moment was wrong."""
+    match error:
+        case PhotoIncomplete():
+            if job.attempts >= MAX_ATTEMPTS:
+                return GiveUp(error.stage, error.reason, error.advice)
+            return Wait(now + _INCOMPLETE_WAITS_S[job.attempts - 1], counted=True)
+        case PhotoChanged():
+            return Wait(now + _CHANGED_WAIT_S, counted=False)
+        case _:
+            return Wait(now + _OUTSIDE_WAIT_S, counted=False)
+
+
+def after_crash(job: Job, stage: Stage, how: str) -> GiveUp | None:
+    """What to do about a photo that was in the hands of a worker that died. None: try it again, alone."""
+    if job.attempts < MAX_ATTEMPTS:
+        return None
+    return GiveUp(
+        stage,
+        f"the worker {how}, {job.attempts} times in a row",
+        "Please report it with the log and, if you can, the photo; `lowkeyd retry` runs it again.",
+    )
+
+
+def restart_delay_s(failures: int) -> float:
+    """How long to wait before the next start of a worker that has died `failures` times in a row."""
+    return min(60.0, 2.0 ** (failures - 1)) if failures else 0.0

@@ -1,0 +1,61 @@
+"""The worker child: the only process that holds networks, CUDA and untrusted image bytes.
+
+It serves one connection and ends with it. Ending the process is the only way that GPU memory and idle watts come back.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import time
+import traceback
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from lowkeyd import config
+from lowkeyd.errors import Fatal, PhotoChanged
+from lowkeyd.folders import originals
+from lowkeyd.folders.outbox import sha256
+from lowkeyd.work.messages import BatchDone, Broken, Finished, Ready, Task, Unfit
+from lowkeyd.work.protect import Protector
+
+_OOM_SCORE = "500"
+"""When memory runs out, the kernel should take the worker, which loses nothing, and not the daemon."""
+
+
+def serve(connection: Connection, attack: config.Attack, worker: config.Worker, device: str) -> None:
+    """Answer batches of tasks until the daemon closes the connection or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the daemon decides for us
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    # A daemon that is gone shows as a closed connection: at the next step of the loop, if not before.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            _serve(connection, attack, worker, device)
+        except Fatal as error:
+            connection.send(Unfit(str(error)))
+        except (EOFError, OSError):
+            raise
+        except Exception:  # the one broad catch: the daemon tries the photos again, one by one, and says which it was
+            connection.send(Broken(traceback.format_exc()))
+
+
+def _serve(connection: Connection, attack: config.Attack, worker: config.Worker, device: str) -> None:
+    started = time.monotonic()
+    protector = Protector(attack, worker, device)
+    connection.send(Ready(protector.device, time.monotonic() - started))
+    max_bytes = int(worker.max_megabytes * 1e6)
+    while True:
+        tasks: list[Task] = connection.recv()
+        photos = [(task.job, partial(_read, task, max_bytes)) for task in tasks]
+        for job, outcome in protector.run(photos, connection.send):
+            connection.send(Finished(job, outcome))
+        connection.send(BatchDone(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def _read(task: Task, max_bytes: int) -> bytes:
+    content = originals.read(Path(os.fsdecode(task.path)), max_bytes)
+    if sha256(content) != task.sha256:
+        raise PhotoChanged("it was written to after it had settled")
+    return content
