@@ -116,7 +116,7 @@ class Config(_Section):
     state: State = State()
     outbox: Outbox = Outbox()
     watch: tuple[Watch, ...] = Field(
-        (Watch(name="inbox", path=Path("~/lowkeyd/inbox").expanduser()),), min_length=1, strict=False
+        default=(Watch(name="inbox", path=Path("~/lowkeyd/inbox").expanduser()),), min_length=1, strict=False
     )
     settle: Settle = Settle()
     scan: Scan = Scan()

@@ -19,7 +19,7 @@ from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
-from lowkeyd.store import lock
+from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.conclude import Conclusion
@@ -30,8 +30,6 @@ from lowkeyd.work.publish import Publisher
 
 log = structlog.get_logger()
 
-DATABASE = "lowkeyd.sqlite3"
-SOCKET = "control.sock"
 _TURN_S = 0.5
 _BEAT_BUSY_S = 2.0
 _BEAT_IDLE_S = 30.0
@@ -98,7 +96,7 @@ class Daemon:
         self._intake.start()
         stack.callback(self._intake.join)
         stack.callback(self._intake.stop)
-        control = Control(self._settings.state.path / SOCKET, self._answer)
+        control = Control(location.control_socket(self._settings.state.path), self._answer)
         stack.callback(control.stop)
         if watching:
             watcher = Watcher(self._roots, self._intake.post)
@@ -149,7 +147,8 @@ class Daemon:
         now = time.monotonic()
         if now - self._beat_at >= (_BEAT_BUSY_S if self._busy() else _BEAT_IDLE_S):
             self._beat()
-        if all(now - part.moved_at < _STALE_S for part in (self._intake, *self._dispatchers)):
+        moved_at = [self._intake.moved_at, *(dispatcher.moved_at for dispatcher in self._dispatchers)]
+        if now - min(moved_at) < _STALE_S:
             notify("WATCHDOG=1")
 
     def _beat(self) -> None:
@@ -192,7 +191,7 @@ def run(settings: config.Config, *, once: bool = False) -> int:
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
-    with lock.hold(settings.state.path), Queue(settings.state.path / DATABASE) as photos:
+    with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
         return Daemon(settings, photos).run(once=once)
 
 
@@ -201,6 +200,6 @@ def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int
     state: Path = settings.state.path
     if lock.is_held(state):
         asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
-        return int(ask(state / SOCKET, {"retry": asked})["retried"])
-    with lock.hold(state), Queue(state / DATABASE) as photos:
+        return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    with lock.hold(state), Queue(location.database(state)) as photos:
         return photos.retry(paths, time.time())

@@ -93,7 +93,7 @@ class Visibility:
 
 @dataclass(frozen=True)
 class FaceVerdict:
-    """One face of the delivered file, detected afresh and judged. Without a new detection the old landmarks are used."""
+    """One face of the delivered file, detected afresh and judged. If it is not found, the old landmarks stand."""
 
     box: tuple[float, float, float, float]
     found_again: bool

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import AlreadyRunning, StoreError
+from lowkeyd.store import location
 
 _PATIENCE_S = 1.0
 """`is_held` takes the lock for a moment; a daemon that starts at that moment must not be turned away."""
@@ -21,7 +22,9 @@ def hold(state: Path) -> Iterator[None]:
         deadline = time.monotonic() + _PATIENCE_S
         while not _taken(descriptor, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
-                raise AlreadyRunning(f"{state}: held by process {_holder(descriptor)}; stop it, or use another [state] path")
+                raise AlreadyRunning(
+                    f"{state}: held by process {_holder(descriptor)}; stop it, or use another [state] path"
+                )
             time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -31,7 +34,7 @@ def hold(state: Path) -> Iterator[None]:
 def is_held(state: Path) -> bool:
     """Whether a daemon lives in this state folder."""
     try:
-        descriptor = os.open(state / "lowkeyd.lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(location.lock_file(state), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -44,7 +47,7 @@ def is_held(state: Path) -> bool:
 def _opened(state: Path) -> Iterator[int]:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(state / "lowkeyd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(location.lock_file(state), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(f"{state}: the state folder cannot be written: {error.strerror}") from error
     try:

@@ -199,7 +199,7 @@ class Queue:
             connection.execute(update(photos).where(photos.c.id == job.id).values(values))
 
     def done(self, job: int, now: float) -> None:
-        """The announced file is in place, and on the disk: a protected copy, or one without faces that nobody judged."""
+        """The announced file is in place, and on the disk: protected, or without faces and so not judged."""
         outcome = case((photos.c.verdict.is_(None), literal(State.NO_FACE.value)), else_=literal(State.DONE.value))
         with self._transaction() as connection:
             connection.execute(

@@ -44,7 +44,7 @@ class Hands:
 
 
 class Dispatcher(threading.Thread):
-    """One thread per device. `wake` is set when photos may be ready. `moved_at` (monotonic) is its last sign of life."""
+    """One thread per device. `wake` is set when photos may be ready. `moved_at` (monotonic): last sign of life."""
 
     def __init__(
         self,

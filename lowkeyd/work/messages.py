@@ -1,4 +1,4 @@
-"""What the daemon and a worker child say to each other. Apart from both, so that the daemon needs no torch to listen."""
+"""What the daemon and a worker child say to each other. Apart from both, so that listening needs no torch."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Publishing in two phases, so that a crash at any moment costs time but never a photo, and doubles none.
 
-The bytes go to a hidden file and to the disk; the row says which name they are about to get; the file gets the name; the
-row says done. What a crash interrupts is settled at the next start by looking at the disk.
+The bytes go to a hidden file and to the disk; the row says which name they are about to get; the file gets the name;
+the row says done. What a crash interrupts is settled at the next start by looking at the disk.
 """
 
 import os
@@ -23,7 +23,7 @@ class Publisher:
     def publish(self, job: Job, content: bytes, suffix: str) -> bytes | None:
         """Deliver `content` for a photo. Returns the file's path relative to the outbox, or None when the original
         changed meanwhile and nothing was published. Raises OutboxUnavailable, leaving nothing behind."""
-        wanted = delivery_path(job.photo.watch, job.photo.path, suffix)
+        wanted = os.path.join(os.fsencode(job.photo.watch), delivery_name(job.photo.path, suffix))
         temp = self.outbox.write_temp(os.path.dirname(wanted), content, job.photo.signature.mtime_ns)
         placed = None
         try:
@@ -60,14 +60,12 @@ class Publisher:
             self.photos.requeue(cut_short.job, time.time())
 
 
-def delivery_path(watch: str, path: bytes, suffix: str) -> bytes:
-    """Where a photo's copy is wanted: the same tree below the watch's name, and the same name unless the format is
-    another one. `suffix` has its dot."""
+def delivery_name(path: bytes, suffix: str) -> bytes:
+    """The photo's own name, unless its copy has another format: `suffix`, with its dot, is the copy's."""
     stem, old = os.path.splitext(path)
-    kept = old if _same_format(os.fsdecode(old), suffix) else suffix.encode()
-    return os.path.join(os.fsencode(watch), stem + kept)
+    return path if _same_format(os.fsdecode(old).lower(), suffix) else stem + suffix.encode()
 
 
 def _same_format(old: str, new: str) -> bool:
-    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new})
-    return any(old.lower() in family and new in family for family in families)
+    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new.lower()})
+    return any(old in family and new.lower() in family for family in families)

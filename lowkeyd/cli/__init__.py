@@ -1,0 +1,54 @@
+"""The command line: one file per verb, each importing what it needs only when it runs, so that `status` stays quick."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lowkeyd import __version__
+from lowkeyd.cli import configure, demo, protect, retry, run, status
+from lowkeyd.errors import Fatal, LowkeydError, TryLater
+
+_EPILOG = """Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder ·
+75 not all is done, try later · 78 the configuration or the weights need a person."""
+
+app = typer.Typer(
+    help="Watches photo folders and writes copies that face recognition no longer matches to their owner.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lowkeyd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(run.run)
+app.command()(protect.protect)
+app.command()(status.status)
+app.command()(demo.demo)
+app.command()(retry.retry)
+app.add_typer(configure.app, name="config")
+
+
+def main() -> None:
+    """Run the command line. What a person has to know comes as one sentence, with the right exit code."""
+    try:
+        app()
+    except LowkeydError as error:
+        typer.echo(f"lowkeyd: {error}", err=True)
+        sys.exit(error.exit_code if isinstance(error, Fatal) else 75 if isinstance(error, TryLater) else 1)

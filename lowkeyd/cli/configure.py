@@ -1,0 +1,57 @@
+"""`lowkeyd config`: write, check and show the configuration."""
+
+import json
+import sys
+from importlib.resources import files
+from typing import Annotated
+
+import typer
+
+from lowkeyd import config as configuration
+from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.errors import ConfigError
+
+app = typer.Typer(help="Write, check and show the configuration.", no_args_is_help=True)
+
+
+@app.command()
+def init(
+    config: ConfigFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write the commented example as a start, and make the folders that it names.
+
+    Example: lowkeyd config init
+    """
+    path = configuration.locate(config)
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: is there already; edit it, or start over with --force")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(files("lowkeyd").joinpath("config.example.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    settings = configuration.load(path)
+    for folder in (settings.outbox.path, *(watch.path for watch in settings.watch)):
+        folder.mkdir(parents=True, exist_ok=True)
+    typer.echo(f"Wrote {path}.")
+    typer.echo(f"Drop photos into {settings.watch[0].path}; protected copies appear in {settings.outbox.path}.")
+    typer.echo("Next: lowkeyd run")
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Say whether the daemon could start with this configuration; name every fault if not (exit 78).
+
+    Example: lowkeyd config check --config /etc/lowkeyd/config.toml
+    """
+    path = configuration.locate(config)
+    configuration.check_folders(configuration.load(path))
+    typer.echo(f"{path}: ok")
+
+
+@app.command()
+def show(config: ConfigFile = None) -> None:
+    """Print every setting that is in force, defaults included, as JSON.
+
+    Example: lowkeyd config show
+    """
+    json.dump(load(config).model_dump(mode="json"), sys.stdout, indent=2)
+    typer.echo()

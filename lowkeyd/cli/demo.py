@@ -1,0 +1,199 @@
+"""`lowkeyd demo`: the real daemon protects a real photo, in a library that it makes for the purpose."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lowkeyd.errors import StoreError
+from lowkeyd.model import State
+from lowkeyd.store import location, snapshot
+from lowkeyd.store.snapshot import Delivered, Snapshot
+
+_LOOK_S = 0.5
+_QUIET_S = 1.0
+"""The demo writes its photos in one go, so it need not wait for a slow writer."""
+_MEGAPIXELS, _MEGABYTES = 200.0, 500.0
+_ENDED = (State.DONE, State.NO_FACE, State.FAILED)
+
+
+def demo(
+    photos: Annotated[
+        list[Path] | None, typer.Argument(help="Photos to show it on; a portrait of an astronaut if none is given.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder to keep the demo's library in.")] = None,
+    preset: Annotated[str, typer.Option(help="Strength: subtle, balanced or strong.")] = "balanced",
+) -> None:
+    """Make a small library, start the real daemon on it, drop a photo in, and show what came out, judged.
+
+    Example: lowkeyd demo me.jpg
+    """
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    shown = photos or [_portrait()]
+    library = _Library((output or Path(tempfile.mkdtemp(prefix="lowkeyd-demo-"))).absolute())
+    library.make(preset)
+    with _daemon(library) as daemon:
+        library.drop(shown)
+        _wait(library, len(shown), daemon, console)
+    finished = snapshot.delivered(location.database(library.state))
+    for photo in finished:
+        _show(library, photo, console)
+    if any(photo.state is not State.DONE for photo in finished):
+        raise typer.Exit(1)
+
+
+def _portrait() -> Path:
+    """NASA's public-domain portrait of Eileen Collins, which scikit-image carries."""
+    spec = find_spec("skimage")
+    portrait = Path(spec.origin).parent / "data" / "astronaut.png" if spec and spec.origin else None
+    if portrait is None or not portrait.exists():
+        raise typer.BadParameter("give it a photo: lowkeyd demo me.jpg (the portrait comes with scikit-image)")
+    return portrait
+
+
+class _Library:
+    """The demo's folders."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.inbox = root / "inbox"
+        self.outbox = root / "outbox"
+        self.state = root / "state"
+        self.config = root / "config.toml"
+        self.log = root / "daemon.log"
+
+    def make(self, preset: str) -> None:
+        """Folders and configuration file."""
+        for folder in (self.inbox, self.outbox, self.state):
+            folder.mkdir(parents=True, exist_ok=True)
+        sections: dict[str, dict[str, Path | str | float]] = {
+            "state": {"path": self.state},
+            "outbox": {"path": self.outbox},
+            "settle": {"quiet_s": _QUIET_S},
+            "attack": {"preset": preset},
+        }
+        lines = [f"[{name}]\n{key} = {_toml(value)}" for name, keys in sections.items() for key, value in keys.items()]
+        lines.append(f'[[watch]]\nname = "inbox"\npath = {_toml(self.inbox)}')
+        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def drop(self, photos: list[Path]) -> None:
+        """Copy photos into the watched folder, as anybody would."""
+        for photo in photos:
+            if not photo.is_file():
+                raise typer.BadParameter(f"{photo}: no such file")
+            shutil.copyfile(photo, self.inbox / photo.name)
+
+    def look(self) -> Snapshot | None:
+        """Where things stand, once the daemon has a database."""
+        try:
+            return snapshot.read(location.database(self.state), rows=10)
+        except StoreError:
+            return None
+
+
+def _toml(value: Path | str | float) -> str:
+    return json.dumps(value if isinstance(value, float) else str(value), ensure_ascii=False)
+
+
+@contextmanager
+def _daemon(library: _Library) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "lowkeyd", "run", "--config", str(library.config)]
+    with library.log.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _wait(library: _Library, count: int, daemon: "subprocess.Popen[bytes]", console: Console) -> None:
+    """Until every photo has come to its end, telling what the daemon is doing. Raises StoreError if it dies."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("The daemon starts", total=None)
+        while True:
+            seen = library.look()
+            if seen is not None:
+                if sum(number for (_, state), number in seen.counts.items() if state in _ENDED) >= count:
+                    return
+                progress.update(bar, **_doing(seen))
+            if daemon.poll() is not None:
+                raise StoreError(f"the daemon ended with exit code {daemon.returncode}; its log: {library.log}")
+            time.sleep(_LOOK_S)
+
+
+def _doing(seen: Snapshot) -> dict[str, Any]:
+    workers = seen.daemon["workers"] if seen.daemon else []
+    steps = [(worker["done_steps"], worker["all_steps"]) for worker in workers if worker["all_steps"]]
+    if steps:
+        return {"description": "Optimising", "completed": steps[0][0], "total": steps[0][1]}
+    if seen.running:
+        return {"description": f"At work: {seen.running[0].stage}"}
+    return {"description": "Waiting until the photo is quiet, loading the networks"}
+
+
+def _show(library: _Library, photo: Delivered, console: Console) -> None:
+    name = os.fsdecode(photo.path)
+    if photo.verdict is None or photo.delivery is None:
+        console.print(f"{name}: {photo.state.value}; see {library.log}", style="red")
+        return
+    delivered = library.outbox / os.fsdecode(photo.delivery)
+    sheet = library.root / f"{delivered.stem}-before-and-after.png"
+    sheet.write_bytes(_before_and_after(library.inbox / name, delivered, _summary(photo.verdict)))
+    console.print(_table(name, photo.verdict))
+    console.print(f"Protected in {photo.seconds:.1f} s: {delivered}", soft_wrap=True, highlight=False)
+    console.print(f"Side by side: {sheet}", soft_wrap=True, highlight=False)
+
+
+def _before_and_after(original: Path, delivered: Path, footer: str) -> bytes:
+    from lowkeyd.imaging.decode import Limits, decode
+    from lowkeyd.imaging.sheet import side_by_side
+
+    before, after = (decode(path.read_bytes(), Limits(_MEGAPIXELS, _MEGABYTES)) for path in (original, delivered))
+    return side_by_side(before.pixels, after.pixels, footer=footer)
+
+
+def _summary(verdict: dict[str, Any]) -> str:
+    """One line for the picture: the worst of its faces, by each recogniser."""
+    scores = [score for face in verdict["faces"] for score in face["scores"]]
+    weakest = {s["network"]: s for s in sorted(scores, key=lambda s: -s["after"])}
+    return " · ".join(f"{name}: distance {_move(score)}" for name, score in weakest.items())
+
+
+def _move(score: dict[str, Any]) -> str:
+    return f"{score['before']:.2f} → {score['after']:.2f} (one person below {score['threshold']:.2f})"
+
+
+def _table(name: str, verdict: dict[str, Any]) -> Table:
+    table = Table(title=name, title_justify="left", title_style="bold")
+    for title in (
+        "face",
+        "recogniser",
+        "attacked",
+        "distance from the original",
+        "still accepted",
+        "face-LPIPS",
+        "PSNR",
+    ):
+        table.add_column(title)
+    for number, face in enumerate(verdict["faces"], 1):
+        seen = face["visibility"]
+        for score in face["scores"]:
+            accepted = "[red]yes[/]" if score["accepted"] else "[green]no[/]"
+            attacked = "yes" if score["attacked"] else "no"
+            visible = (f"{seen['lpips']:.4f}", f"{seen['psnr_db']:.1f} dB")
+            table.add_row(str(number), score["network"], attacked, _move(score), accepted, *visible)
+    return table

@@ -1,0 +1,110 @@
+"""`lowkeyd protect`: photos in, protected copies out, without a daemon."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from lowkeyd import config as configuration
+from lowkeyd.cli.options import ConfigFile
+from lowkeyd.errors import LowkeydError, OutboxUnavailable
+from lowkeyd.folders import originals
+from lowkeyd.folders.outbox import Outbox, sha256
+from lowkeyd.model import Delivery, NoFace, Protected, Strength
+from lowkeyd.work.messages import Outcome, Reached, Stepped
+from lowkeyd.work.publish import delivery_name
+
+
+def protect(
+    photos: Annotated[list[Path], typer.Argument(help="Photos to protect; they are only read.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the copies.")] = Path(),
+    config: ConfigFile = None,
+) -> None:
+    """Protect photos here and now, without the daemon. A name that is taken gets a number; nothing is overwritten.
+
+    Exits with 1 if any photo failed or has no face.
+
+    Example: lowkeyd protect holiday.jpg party.heic -o protected/
+    """
+    settings = _settings(config)
+    console = Console(stderr=True)
+    output.mkdir(parents=True, exist_ok=True)
+    with console.status("Loading the networks ..."):
+        from lowkeyd.work.protect import Protector
+
+        protector = Protector(settings.attack, settings.worker, settings.attack.devices[0])
+    with _progress(console) as progress:
+        run = _Run(Outbox(output), output, console, progress, progress.add_task("", total=None))
+        max_bytes = int(settings.worker.max_megabytes * 1e6)
+        for start in range(0, len(photos), settings.worker.photos):
+            batch = photos[start : start + settings.worker.photos]
+            named: list[tuple[Path, Callable[[], bytes]]] = [
+                (photo, partial(originals.read, photo.resolve(), max_bytes)) for photo in batch
+            ]
+            for photo, outcome in protector.run(named, run.tell):
+                run.file(photo, outcome)
+    raise typer.Exit(1 if run.failed else 0)
+
+
+def _settings(option: Path | None) -> configuration.Config:
+    """Without any configuration file the defaults do; a file that was named has to be there."""
+    path = configuration.locate(option)
+    named = option is not None or configuration.ENVIRONMENT_VARIABLE in os.environ
+    return configuration.load(path) if named or path.exists() else configuration.Config()
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+@dataclass
+class _Run:
+    outbox: Outbox
+    output: Path
+    console: Console
+    progress: Progress
+    bar: TaskID
+    failed: bool = False
+
+    def tell(self, news: Reached[Path] | Stepped) -> None:
+        match news:
+            case Reached(photo, stage):
+                self.progress.update(self.bar, description=f"{photo.name}: {stage}")
+            case Stepped(done, total):
+                self.progress.update(self.bar, completed=done, total=total)
+
+    def file(self, photo: Path, outcome: Outcome) -> None:
+        """Write the copy, or say in one line why there is none."""
+        match outcome:
+            case Protected():
+                try:
+                    delivered = self._write(photo, outcome)
+                except OutboxUnavailable as error:
+                    self._fail(photo, error)
+                    return
+                weak = " (weak: a recogniser still accepts a face)" if outcome.verdict.strength is Strength.WEAK else ""
+                self.console.print(f"{photo} → {delivered}{weak}", highlight=False, markup=False, soft_wrap=True)
+            case NoFace():
+                self._fail(photo, "no face was found")
+            case error:
+                self._fail(photo, f"at {error.stage}: {error.reason}. {error.advice}")
+
+    def _write(self, photo: Path, protected: Protected) -> Path:
+        wanted = delivery_name(os.fsencode(photo.name), protected.suffix)
+        temp = self.outbox.write_temp(b"", protected.content, photo.stat().st_mtime_ns)
+        digest = sha256(protected.content)
+        for name in self.outbox.candidates(wanted):
+            if self.outbox.place(temp, Delivery(name, digest), None):
+                return self.output / os.fsdecode(name)
+        raise AssertionError("bug: names do not run out")
+
+    def _fail(self, photo: Path, why: str | LowkeydError) -> None:
+        self.failed = True
+        self.console.print(f"{photo}: {why}", highlight=False, markup=False, soft_wrap=True)

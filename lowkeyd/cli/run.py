@@ -1,0 +1,48 @@
+"""`lowkeyd run`: be the daemon."""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+from structlog.typing import Processor
+
+from lowkeyd.cli.options import ConfigFile, load
+
+_KEYS = ["timestamp", "level", "event"]
+
+
+def run(
+    config: ConfigFile = None,
+    once: Annotated[bool, typer.Option("--once", help="Scan, finish what is there, and exit: for cron.")] = False,
+) -> None:
+    """Watch the folders and protect what appears in them, until a signal.
+
+    With --once: exits with 75 if photos are left waiting, 1 if any failed.
+
+    Example: lowkeyd run --config /etc/lowkeyd/config.toml
+    """
+    settings = load(config)
+    _log()
+    from lowkeyd import daemon
+
+    raise typer.Exit(daemon.run(settings, once=once))
+
+
+def _log() -> None:
+    """For people on a terminal, logfmt for everything else; a journal sets the time itself."""
+    processors: list[Processor] = [structlog.processors.add_log_level]
+    if "JOURNAL_STREAM" not in os.environ:
+        processors.append(structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
+    if sys.stderr.isatty():
+        processors.append(structlog.dev.ConsoleRenderer())
+    else:
+        processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=_KEYS)]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, format="level=%(levelname)s logger=%(name)s event=%(message)r")

@@ -1,0 +1,59 @@
+"""One snapshot of everything, as `lowkeyd status` prints it and as JSON with a versioned schema."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lowkeyd import config
+from lowkeyd.model import State
+from lowkeyd.store import location, lock, snapshot
+from lowkeyd.store.snapshot import Row, Snapshot
+
+JSON_VERSION = 1
+"""Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the daemon has done, is doing and will do. `alive` is whether it runs now."""
+
+    alive: bool
+    taken_at: float
+    outbox: Path
+    photos: Snapshot
+
+    def count(self, state: State, watch: str | None = None) -> int:
+        """Photos in a state, of one watch or of all."""
+        return sum(n for (name, s), n in self.photos.counts.items() if s is state and watch in (None, name))
+
+    @property
+    def watches(self) -> list[str]:
+        """The watches that have photos, by name."""
+        return sorted({watch for watch, _ in self.photos.counts})
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole as JSON values."""
+        return {
+            "version": JSON_VERSION,
+            "alive": self.alive,
+            "taken_at": self.taken_at,
+            "outbox": str(self.outbox),
+            "counts": {state.value: self.count(state) for state in State},
+            "watches": {watch: {state.value: self.count(state, watch) for state in State} for watch in self.watches},
+            "weak": self.photos.weak,
+            "daemon": self.photos.daemon,
+            "running": _as_json(self.photos.running),
+            "waiting": _as_json(self.photos.waiting),
+            "failed": _as_json(self.photos.failed),
+        }
+
+
+def take(settings: config.Config, rows: int) -> Status:
+    """Look. Raises StoreError when there is nothing to look at."""
+    photos = snapshot.read(location.database(settings.state.path), rows)
+    return Status(lock.is_held(settings.state.path), time.time(), settings.outbox.path, photos)
+
+
+def _as_json(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
+    return [asdict(row) for row in rows]

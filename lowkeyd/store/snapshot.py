@@ -1,0 +1,123 @@
+"""Reads the database for `lowkeyd status`, in one read-only transaction.
+
+With the standard library's sqlite3 and not with SQLAlchemy, whose import alone takes as long as the whole answer may.
+"""
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lowkeyd.errors import StoreError
+from lowkeyd.model import State
+
+_BUSY_S = 5.0
+_SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo, for a person to read. `path` is relative to its watch; times are seconds since the epoch."""
+
+    watch: str
+    path: str
+    state: State
+    stage: str | None
+    reason: str | None
+    advice: str | None
+    attempts: int
+    next_try_at: float
+    changed_at: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything at one moment. `daemon` is its last sign of life, None if there never was one."""
+
+    counts: dict[tuple[str, State], int]
+    weak: int
+    running: tuple[Row, ...]
+    waiting: tuple[Row, ...]
+    failed: tuple[Row, ...]
+    daemon: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A finished photo: the delivered file relative to the outbox, and the judges' word as kept (JSON)."""
+
+    watch: str
+    path: bytes
+    state: State
+    delivery: bytes | None
+    verdict: dict[str, Any] | None
+    seconds: float | None
+
+
+def read(path: Path, rows: int) -> Snapshot:
+    """Counts, and up to `rows` photos each of those running, waiting and failed, newest first.
+
+    Raises StoreError when there is no database, or it cannot be read.
+    """
+    try:
+        with closing(_connect(path)) as connection:
+            return Snapshot(
+                counts={
+                    (watch, State(state)): count
+                    for watch, state, count in connection.execute(
+                        "SELECT watch, state, count(*) FROM photo GROUP BY watch, state"
+                    )
+                },
+                weak=connection.execute("SELECT count(*) FROM photo WHERE strength = 'weak'").fetchone()[0],
+                running=_rows(connection, (State.RUNNING, State.PUBLISHING), rows),
+                waiting=_rows(connection, (State.WAITING,), rows),
+                failed=_rows(connection, (State.FAILED,), rows),
+                daemon=_daemon(connection),
+            )
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: the database cannot be read: {error}") from error
+
+
+def delivered(path: Path) -> list[Delivered]:
+    """Every photo with its delivery and verdict, for reports. Raises StoreError."""
+    query = "SELECT watch, path, state, delivery_path, verdict, seconds FROM photo ORDER BY watch, path"
+    try:
+        with closing(_connect(path)) as connection:
+            return [
+                Delivered(watch, name, State(state), delivery, json.loads(verdict) if verdict else None, seconds)
+                for watch, name, state, delivery, verdict, seconds in connection.execute(query)
+            ]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: the database cannot be read: {error}") from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        raise StoreError(f"{path}: no database yet; `lowkeyd run` makes it")
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
+    connection.execute("BEGIN")  # one moment for all questions
+    return connection
+
+
+def _rows(connection: sqlite3.Connection, states: tuple[State, ...], limit: int) -> tuple[Row, ...]:
+    marks = ", ".join("?" * len(states))
+    query = f"SELECT {_SHOWN} FROM photo WHERE state IN ({marks}) ORDER BY changed_at DESC LIMIT ?"
+    return tuple(
+        Row(watch, _readable(path), State(state), *rest)
+        for _, watch, path, state, *rest in connection.execute(query, (*states, limit))
+    )
+
+
+def _readable(path: bytes) -> str:
+    return os.fsdecode(path).encode(errors="backslashreplace").decode()
+
+
+def _daemon(connection: sqlite3.Connection) -> dict[str, Any] | None:
+    row = connection.execute("SELECT pid, started_at, beat_at, report FROM daemon").fetchone()
+    if row is None:
+        return None
+    pid, started_at, beat_at, report = row
+    return {"pid": pid, "started_at": started_at, "beat_at": beat_at, **json.loads(report)}
