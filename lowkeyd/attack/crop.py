@@ -1,0 +1,96 @@
+"""Between a photo of any size and faces at the size they are worked on at.
+
+The optimisation sees a square around each face, shrunk with anti-aliasing; only the difference it finds is enlarged and
+added to the photo. So the cost does not depend on megapixels, and what was found survives resizing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lowkeyd.attack.pixels import to_levels, to_tensor
+from lowkeyd.model import Face, Pixels
+
+WORKING_PX = 128
+SIDE = 3.4
+"""Of the square, in interocular distances: from the forehead to the chin and a little air."""
+_RIM = 0.06
+"""Width of the border over which the change fades out, as a share of the side: no edge is to be seen."""
+
+
+def interocular(landmarks: npt.NDArray[np.float32]) -> float:
+    """The distance between the eyes, in the landmarks' own pixels."""
+    return float(np.linalg.norm(landmarks[1] - landmarks[0]))
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of a photo in whole pixels; it may reach over the photo's border."""
+
+    left: int
+    top: int
+    side: int
+
+    @classmethod
+    def around(cls, face: Face, side: float) -> "Square":
+        """Centred on the landmarks' mean, `side` interocular distances wide."""
+        size = max(2, round(side * interocular(face.landmarks)))
+        x, y = face.landmarks.mean(0)
+        return cls(round(float(x) - size / 2), round(float(y) - size / 2), size)
+
+    def take(self, photo: Pixels) -> Pixels:
+        """The square's pixels, side x side x 3; beyond the photo's border its edge goes on."""
+        height, width = photo.shape[:2]
+        rows = np.arange(self.top, self.top + self.side).clip(0, height - 1)
+        columns = np.arange(self.left, self.left + self.side).clip(0, width - 1)
+        taken: Pixels = photo[rows[:, None], columns]
+        return taken
+
+    def inside(self, landmarks: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+        """Landmarks in pixels of the square shrunk to `size`."""
+        corner = np.array((self.left, self.top), np.float32)
+        return (landmarks - corner) * np.float32(size / self.side)
+
+    def overlap(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Where photo (of `shape`) and square meet: rows and columns of the photo, and of the square."""
+        spans = []
+        for start, length in ((self.top, shape[0]), (self.left, shape[1])):
+            first, last = max(start, 0), min(start + self.side, length)
+            spans.append((slice(first, max(first, last)), slice(first - start, max(first, last) - start)))
+        (rows, own_rows), (columns, own_columns) = spans
+        return (rows, columns), (own_rows, own_columns)
+
+
+def shrink(photo: Pixels, square: Square, size: int) -> Tensor:
+    """The square at working size: 1 x 3 x size x size, [0, 1]."""
+    return resize(to_tensor(square.take(photo)), size)
+
+
+def resize(x: Tensor, size: int) -> Tensor:
+    """N x 3 x H x W to N x 3 x size x size, anti-aliased when it shrinks."""
+    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def rim_mask(size: int) -> Tensor:
+    """1 inside, falling to 0 at the border like a cosine: 1 x 1 x size x size."""
+    from_border = torch.minimum(torch.arange(size) + 0.5, size - 0.5 - torch.arange(size)) / size
+    ramp = 0.5 - 0.5 * torch.cos(torch.pi * (from_border / _RIM).clamp(max=1.0))
+    return (ramp[:, None] * ramp)[None, None]
+
+
+def paste(photo: Pixels, squares: list[Square], deltas: list[Tensor]) -> Pixels:
+    """Add each difference (1 x 3 x size x size, already faded at the rim) to its square of the photo, enlarged.
+
+    Where faces overlap the differences add up. Pixels in no square stay as they are.
+    """
+    change = np.zeros(photo.shape, np.float32)  # (H, W, 3) levels of 255
+    for square, delta in zip(squares, deltas, strict=True):
+        enlarged = to_levels(resize(delta, square.side))
+        in_photo, in_square = square.overlap(photo.shape)
+        change[in_photo] += enlarged[in_square]
+    changed: Pixels = np.clip(np.rint(photo + change), 0, 255).astype(np.uint8)
+    return changed

@@ -1,0 +1,102 @@
+"""The room's front door: detector, ensemble, judges and LPIPS, loaded once on one device."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lowkeyd import config
+from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, paste, shrink
+from lowkeyd.attack.detect import Detector
+from lowkeyd.attack.networks import catalogue
+from lowkeyd.attack.optimise import optimise
+from lowkeyd.attack.perceptual import Perceptual
+from lowkeyd.attack.presets import PRESETS
+from lowkeyd.attack.verify import Judges, Recogniser
+from lowkeyd.errors import ConfigError, OptimiserFailed
+from lowkeyd.model import Face, Pixels, Verdict
+
+_BATCH = 16
+"""Faces optimised together: one by one costs twice as much per face, more than this gains nothing on a CPU."""
+
+
+class Engine:
+    """The attack and its judges. Raises WeightsError for networks, ConfigError for devices that cannot be had."""
+
+    def __init__(self, settings: config.Attack, device: str = "auto", threads: int = 0) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self.device = _device(device)
+        self._preset = PRESETS[settings.preset]
+        self._seed = settings.seed
+        self._perceptual = Perceptual(self.device)
+        self._detector = Detector(self.device)
+        self._ensemble = [catalogue.load(name, settings.models, self.device) for name in settings.ensemble]
+        judges = [catalogue.load(name, settings.models, self.device) for name in settings.judges]
+        recognisers = [Recogniser(network, network in self._ensemble) for network in [*self._ensemble, *judges]]
+        self._judges = Judges(self._detector, recognisers, self._perceptual, self.device)
+
+    def detect(self, photo: Pixels) -> tuple[Face, ...]:
+        """Every face, from left to right."""
+        return self._detector.find(photo)
+
+    def protect(
+        self, photos: Sequence[Pixels], faces: Sequence[Sequence[Face]], on_step: Callable[[int, int], None]
+    ) -> list[Pixels]:
+        """Protected copies of the photos, in which the given faces of each were changed, and nothing else.
+
+        `on_step` is told steps done and steps in all. Raises OptimiserFailed.
+        """
+        squares = [[Square.around(face, SIDE) for face in found] for found in faces]
+        x = torch.cat(
+            [shrink(photo, square, WORKING_PX) for photo, own in zip(photos, squares, strict=True) for square in own]
+        )
+        landmarks = np.stack(
+            [
+                square.inside(face.landmarks, WORKING_PX)
+                for found, own in zip(faces, squares, strict=True)
+                for face, square in zip(found, own, strict=True)
+            ]
+        )
+        deltas = iter(self._optimise(x, landmarks, on_step))
+        return [
+            paste(photo, own, [next(deltas)[None] for _ in own]) for photo, own in zip(photos, squares, strict=True)
+        ]
+
+    def _optimise(self, x: Tensor, landmarks: np.ndarray, on_step: Callable[[int, int], None]) -> Tensor:
+        """All differences, N x 3 x S x S, batch by batch."""
+        batches = range(0, len(x), _BATCH)
+        steps = iter(range(1, len(batches) * self._preset.steps + 1))
+        deltas = [
+            self._batch(
+                x[start : start + _BATCH],
+                landmarks[start : start + _BATCH],
+                lambda: on_step(next(steps), len(batches) * self._preset.steps),
+            )
+            for start in batches
+        ]
+        return torch.cat(deltas)
+
+    def _batch(self, x: Tensor, landmarks: np.ndarray, on_step: Callable[[], None]) -> Tensor:
+        delta = optimise(
+            x.to(self.device), landmarks, self._ensemble, self._perceptual, self._preset, self._seed, on_step
+        ).cpu()
+        if not delta.isfinite().all():
+            raise OptimiserFailed("the optimiser left the range of numbers")
+        return delta
+
+    def verify(self, original: Pixels, as_is: Pixels, delivered: Pixels, faces: Sequence[Face]) -> Verdict:
+        """What the recognisers say about delivered pixels; `as_is` is the original merely encoded anew."""
+        return self._judges.judge(original, as_is, delivered, faces)
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda"):
+        index = int(wanted.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise ConfigError(f"[attack] device: {wanted} was asked for, but {torch.cuda.device_count()} are there")
+        return f"cuda:{index}"
+    return wanted

@@ -1,0 +1,1 @@
+"""Face networks, one file per family, and the catalogue that names them."""

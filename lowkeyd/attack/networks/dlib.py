@@ -1,0 +1,91 @@
+"""dlib's face recognition ResNet (version 1, 128-d, LFW 99.38 %) as a differentiable torch module.
+
+The original runs in C++ and gives no gradients. This port agrees with it to 1e-5 per value.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lowkeyd.attack import weights
+from lowkeyd.attack.weights import DlibLayer
+
+_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+_MEAN = (122.782, 117.001, 104.298)
+_BLOCK_LAYERS = 4  # conv, affine, conv, affine
+
+
+def load() -> nn.Module:
+    """The network with the weights that face_recognition_models carries. Raises WeightsError."""
+    path = file()
+    return DlibResNet(weights.dlib_layers(weights.read_checked(path, _SHA256), path))
+
+
+def file() -> Path:
+    """Where the weights lie. Raises WeightsError."""
+    return weights.packaged("face_recognition_models", "models/dlib_face_recognition_resnet_model_v1.dat")
+
+
+class DlibResNet(nn.Module):
+    """N x 3 x 150 x 150, RGB, [0, 1], to raw embeddings, N x 128: compared as they are, one person below 0.6."""
+
+    mean: Tensor
+
+    def __init__(self, layers: Sequence[DlibLayer]) -> None:
+        super().__init__()
+        *body, last = layers
+        self.stem = _convolution(*body[:2])
+        blocks = [body[start : start + _BLOCK_LAYERS] for start in range(2, len(body), _BLOCK_LAYERS)]
+        self.blocks = nn.Sequential(*(_Block(block) for block in blocks))
+        inputs, outputs = last.weight.shape
+        self.project = nn.Linear(inputs, outputs, bias=False)
+        self.project.weight.data = torch.from_numpy(last.weight.T.copy())
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed faces."""
+        x = (x * 255.0 - self.mean) / 256.0  # [0, 1] to about [-0.5, 0.5]
+        x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)  # (N, 32, 35, 35)
+        x = self.blocks(x)  # (N, 256, 4, 4)
+        embeddings: Tensor = self.project(x.mean((2, 3)))  # (N, 128)
+        return embeddings
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a skip, which a block that halves the size pools by 2."""
+
+    def __init__(self, layers: Sequence[DlibLayer]) -> None:
+        super().__init__()
+        self.first = _convolution(*layers[:2])
+        self.second = _convolution(*layers[2:])
+        self.halves = layers[0].stride == 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch = self.second(F.relu(self.first(x)))
+        skip = F.avg_pool2d(x, 2, 2) if self.halves else x
+        return F.relu(_add(branch, skip))
+
+
+def _convolution(con: DlibLayer, affine: DlibLayer) -> nn.Conv2d:
+    """The affine layer that follows, a batch norm at rest, folded into the convolution."""
+    filters, channels, *kernel = con.weight.shape
+    folded = nn.Conv2d(channels, filters, (kernel[0], kernel[1]), con.stride, con.padding)
+    folded.weight.data = torch.from_numpy(con.weight * affine.weight[:, None, None, None])
+    folded.bias = nn.Parameter(torch.from_numpy(con.bias * affine.weight + affine.bias))
+    return folded
+
+
+def _add(a: Tensor, b: Tensor) -> Tensor:
+    """dlib adds tensors of different shapes by filling the smaller one up with zeros."""
+    if a.shape == b.shape:
+        return a + b
+    size = [max(sizes) for sizes in zip(a.shape, b.shape, strict=True)]
+    return _fill(a, size) + _fill(b, size)
+
+
+def _fill(x: Tensor, size: list[int]) -> Tensor:
+    _, channels, height, width = (want - have for want, have in zip(size, x.shape, strict=True))
+    return F.pad(x, (0, width, 0, height, 0, channels))

@@ -1,0 +1,28 @@
+"""The only place where pixel ranges and layouts change. Inside this room: float32, N x 3 x H x W, RGB, [0, 1]."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lowkeyd.model import Pixels
+
+
+def to_tensor(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
+    """H x W x 3 uint8 to 1 x 3 x H x W float32 [0, 1]."""
+    assert pixels.shape[2:] == (3,), f"bug: {pixels.shape}"
+    assert pixels.dtype == np.uint8, f"bug: {pixels.dtype}"
+    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))  # (3, H, W) uint8
+    return planes.to(device).float().div(255.0).unsqueeze(0)
+
+
+def to_levels(delta: Tensor) -> npt.NDArray[np.float32]:
+    """A difference, 1 x 3 x H x W in [-1, 1], as H x W x 3 in levels of -255..255."""
+    assert delta.shape[:2] == (1, 3), f"bug: {tuple(delta.shape)}"
+    levels: npt.NDArray[np.float32] = delta[0].permute(1, 2, 0).mul(255.0).cpu().numpy()
+    return levels
+
+
+def to_symmetric(x: Tensor) -> Tensor:
+    """[0, 1] to [-1, 1], as LPIPS wants it."""
+    return x * 2.0 - 1.0

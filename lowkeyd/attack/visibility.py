@@ -1,0 +1,73 @@
+"""How visible a change is: four measures side by side, because each alone can be bought off.
+
+On the face box: the square centred on the landmarks' mean, 4 interocular distances wide, clipped to the photo.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lowkeyd.attack.crop import Square, resize
+from lowkeyd.attack.perceptual import Perceptual
+from lowkeyd.attack.pixels import to_tensor
+from lowkeyd.attack.views import gaussian
+from lowkeyd.model import Face, Pixels, Visibility
+
+_BOX_SIDE = 4.0
+_BOX_PX = 160
+_WINDOW = 11
+_WINDOW_SIGMA_PX = 1.5
+_IDENTICAL_DB = 100.0
+"""PSNR of identical pictures is infinite, which JSON cannot say."""
+_LUMA = (0.299, 0.587, 0.114)
+_CB = (-0.168736, -0.331264, 0.5)
+_CR = (0.5, -0.418688, -0.081312)  # BT.601
+
+
+@torch.inference_mode()
+def measure(original: Pixels, protected: Pixels, face: Face, perceptual: Perceptual, device: str) -> Visibility:
+    """Compare one face's box in two versions of a photo."""
+    (rows, columns), _ = Square.around(face, _BOX_SIDE).overlap(original.shape)
+    boxes = [to_tensor(photo[rows, columns], device) for photo in (original, protected)]  # (1, 3, h, w)
+    a, b = (resize(box, _BOX_PX) for box in boxes)
+    return Visibility(
+        lpips=float(perceptual(a, b)),
+        psnr_db=_psnr(a, b),
+        ssim=ssim(*(_channel(box, _LUMA) for box in boxes)),
+        chroma=_chroma(a, b),
+    )
+
+
+def _psnr(a: Tensor, b: Tensor) -> float:
+    error = float((a - b).square().mean())
+    return _IDENTICAL_DB if error == 0 else min(_IDENTICAL_DB, -10 * float(np.log10(error)))
+
+
+def ssim(a: Tensor, b: Tensor) -> float:
+    """Structural similarity (Wang et al. 2004) of 1 x 1 x H x W in [0, 1], 11 x 11 Gaussian window of 1.5 pixels."""
+    if min(a.shape[-2:]) < _WINDOW:
+        return float(torch.equal(a, b))
+    mean_a, mean_b = _blur(a), _blur(b)
+    var_a, var_b = _blur(a * a) - mean_a**2, _blur(b * b) - mean_b**2
+    covariance = _blur(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return float((top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Without padding, so that only whole windows count."""
+    line = gaussian(_WINDOW, _WINDOW_SIGMA_PX)[_WINDOW // 2].to(x)
+    return F.conv2d(F.conv2d(x, line[None, None, None]), line[None, None, :, None])
+
+
+def _chroma(a: Tensor, b: Tensor) -> float:
+    """Visible tint is low-frequency colour: mean absolute difference of Cb and Cr, 0..255, after 8 x 8 averaging."""
+    planes = [F.avg_pool2d(_channel(b - a, weights), 8) for weights in (_CB, _CR)]
+    return 255.0 * float(torch.stack(planes).abs().mean())
+
+
+def _channel(x: Tensor, weights: tuple[float, float, float]) -> Tensor:
+    """N x 3 x H x W to one weighted channel."""
+    return (x * torch.tensor(weights, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
