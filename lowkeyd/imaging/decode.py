@@ -4,7 +4,6 @@ The bytes are not trusted. Only formats that photos come in are opened, sizes ar
 whatever Pillow raises leaves as one of four errors of ours.
 """
 
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,7 @@ from lowkeyd.errors import PhotoIncomplete, PhotoTooLarge, UnreadablePhoto, Unsu
 from lowkeyd.imaging import container, metadata
 from lowkeyd.model import Pixels
 
-DECODER_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError,
-    AssertionError, EOFError, struct.error,
-)  # fmt: skip
+DECODER_ERRORS = (*metadata.METADATA_ERRORS, AssertionError)
 """What Pillow and its libraries raise on damaged bytes; the tests feed it thousands of them."""
 
 _MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr"})

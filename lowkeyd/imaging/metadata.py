@@ -10,8 +10,8 @@ import struct
 from PIL import ExifTags, Image
 
 METADATA_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError,
-    EOFError, struct.error,
+    OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError,
+    struct.error,
 )  # fmt: skip
 """What Pillow has been seen to raise on damaged EXIF blocks."""
 

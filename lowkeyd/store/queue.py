@@ -95,7 +95,9 @@ class Queue:
             photos.c.mtime_ns != new.excluded.mtime_ns,
             photos.c.state == State.IGNORED,
         )
-        state = case((photos.c.state.in_(_IN_WORK), photos.c.state), else_=literal(State.READY.value))
+        # Spelled out, because an IN list cannot be part of a statement for many rows.
+        in_work = or_(*(photos.c.state == state for state in _IN_WORK))
+        state = case((in_work, photos.c.state), else_=literal(State.READY.value))
         upsert = new.on_conflict_do_update(
             index_elements=["watch", "path"],
             set_={

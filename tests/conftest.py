@@ -1,0 +1,22 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own configuration and service manager stay out of the tests."""
+    for name in ("LOWKEYD_CONFIG", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def photo_paths() -> list[Path]:
+    """Photos of the folder `photos` in $LOWKEYD_TEST_DATA, for tests that want real ones; skips without it."""
+    root = os.environ.get("LOWKEYD_TEST_DATA")
+    if not root:
+        pytest.skip("LOWKEYD_TEST_DATA names no folder with real photos")
+    return sorted(path for path in (Path(root) / "photos").iterdir() if path.is_file())

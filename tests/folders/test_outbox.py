@@ -1,0 +1,99 @@
+import errno
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.errors import OutboxUnavailable
+from lowkeyd.folders.outbox import Outbox, sha256
+from lowkeyd.model import Delivery
+
+OURS = Delivery(b"in/a.jpg", sha256(b"ours"))
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return Outbox(tmp_path)
+
+
+def temps(root: Path) -> list[Path]:
+    return [path for path in root.rglob(".*") if path.is_file()]
+
+
+def test_a_file_appears_whole_with_its_date_and_leaves_no_temp(outbox: Outbox, tmp_path: Path) -> None:
+    temp = outbox.write_temp(b"in", b"ours", mtime_ns=1_234_567_890_000_000_000)
+    assert not (tmp_path / "in/a.jpg").exists()
+    assert outbox.place(temp, OURS, None)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"ours"
+    assert (tmp_path / "in/a.jpg").stat().st_mtime_ns == 1_234_567_890_000_000_000
+    assert temps(tmp_path) == []
+
+
+def test_a_foreign_file_keeps_its_place(outbox: Outbox, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"foreign")
+    temp = outbox.write_temp(b"", b"ours", 0)
+    assert not outbox.place(temp, Delivery(b"a.jpg", sha256(b"ours")), None)
+    assert (tmp_path / "a.jpg").read_bytes() == b"foreign"
+
+
+def test_our_own_older_delivery_is_replaced_but_not_if_somebody_edited_it(outbox: Outbox, tmp_path: Path) -> None:
+    outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    newer = Delivery(b"in/a.jpg", sha256(b"newer"))
+    assert outbox.is_free(b"in/a.jpg", OURS)
+    assert outbox.place(outbox.write_temp(b"in", b"newer", 0), newer, OURS)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"newer"
+    (tmp_path / "in/a.jpg").write_bytes(b"edited")
+    assert not outbox.is_free(b"in/a.jpg", newer)
+    assert not outbox.place(outbox.write_temp(b"in", b"third", 0), OURS, newer)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"edited"
+
+
+def test_candidates_number_the_name_before_its_suffix(outbox: Outbox) -> None:
+    names = list(itertools.islice(outbox.candidates(b"in/a.b.jpg"), 3))
+    assert names == [b"in/a.b.jpg", b"in/a.b (1).jpg", b"in/a.b (2).jpg"]
+
+
+def test_where_links_are_not_supported_nothing_foreign_is_replaced_either(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "a file system without links, faked")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    assert not outbox.place(outbox.write_temp(b"in", b"other", 0), OURS, None)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"ours"
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutboxUnavailable, match="No space left"):
+        outbox.write_temp(b"in", b"ours", 0)
+    assert temps(tmp_path) == []
+
+
+def test_a_missing_outbox_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutboxUnavailable, match="cannot be written"):
+        Outbox(tmp_path / "file").probe()
+
+
+def test_sweep_removes_what_crashes_left_and_nothing_else(outbox: Outbox, tmp_path: Path) -> None:
+    kept = outbox.write_temp(b"in", b"kept", 0)
+    outbox.write_temp(b"in/deep", b"left", 0)
+    (tmp_path / ".lowkeyd-notes.tmp").write_bytes(b"not ours")
+    assert outbox.sweep(keep=[kept]) == 1
+    assert {path.name for path in temps(tmp_path)} == {os.path.basename(kept).decode(), ".lowkeyd-notes.tmp"}
+
+
+def test_holds_compares_bytes(outbox: Outbox) -> None:
+    assert not outbox.holds(OURS)
+    outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    assert outbox.holds(OURS)
+    assert not outbox.holds(Delivery(b"in/a.jpg", sha256(b"else")))

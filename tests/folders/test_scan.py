@@ -1,0 +1,55 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.folders.scan import is_photo_name, look, walk
+
+
+@pytest.mark.parametrize("name", [b"a.jpg", b"deep/er/A.JPEG", b"x.heic", b"caf\xe9.png", b"two.dots.webp"])
+def test_photos_by_name(name: bytes) -> None:
+    assert is_photo_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", [b"a.txt", b".a.jpg", b".git/a.jpg", b"@eaDir/a.jpg", b"a.jpg.part", b"jpg", b".lowkeyd-0.tmp", b"a.jpg~"]
+)
+def test_not_photos_by_name(name: bytes) -> None:
+    assert not is_photo_name(name)
+
+
+def test_walk_finds_photos_at_any_depth_and_streams_relative_paths(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b/c/d.png", "b/note.txt", ".hidden/e.jpg", "@eaDir/f.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert sorted(seen.path for seen in walk(tmp_path)) == [b"a.jpg", b"b/c/d.png"]
+    assert [seen.path for seen in walk(tmp_path, b"b")] == [b"b/c/d.png"]
+
+
+def test_names_that_are_not_unicode_come_through(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")).write_bytes(b"x")
+    assert [seen.path for seen in walk(tmp_path)] == [b"caf\xe9.jpg"]
+
+
+def test_links_and_pipes_are_no_photos(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "real.jpg").write_bytes(b"x")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "elsewhere" / "real.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert [seen.path for seen in walk(tmp_path)] == [b"elsewhere/real.jpg"]
+
+
+def test_a_folder_that_vanished_is_passed_over(tmp_path: Path) -> None:
+    assert list(walk(tmp_path, b"gone")) == []
+    assert look(tmp_path, b"gone.jpg") is None
+
+
+def test_a_copy_that_keeps_its_old_date_still_counts_as_just_touched(tmp_path: Path) -> None:
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    os.utime(photo, (1_000_000, 1_000_000))
+    seen = look(tmp_path, b"a.jpg")
+    assert seen is not None
+    assert seen.signature.mtime_ns == 1_000_000 * 10**9
+    assert seen.touched_at > 1_700_000_000

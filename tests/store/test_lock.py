@@ -1,0 +1,39 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.errors import AlreadyRunning, StoreError
+from lowkeyd.store import lock
+
+HOLDER = """
+import sys, pathlib
+from lowkeyd.store import lock
+with lock.hold(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_holder_at_a_time_and_its_death_frees_the_lock(tmp_path: Path) -> None:
+    assert not lock.is_held(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert lock.is_held(tmp_path)
+        with pytest.raises(AlreadyRunning, match=f"process {holder.pid}"), lock.hold(tmp_path):
+            pass
+        holder.kill()
+    with lock.hold(tmp_path):
+        assert lock.is_held(tmp_path)
+
+
+def test_a_state_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="cannot be written"), lock.hold(tmp_path / "file" / "state"):
+        pass
+    assert os.listdir(tmp_path) == ["file"]

@@ -1,0 +1,202 @@
+"""The configuration: what is refused, by what name, and that the example file tells the truth."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+from pydantic import BaseModel
+
+from lowkeyd.config import Config, Watch, check_folders, load, locate, parse
+from lowkeyd.errors import ConfigError
+
+EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def fault(text: str) -> str:
+    """What the user is told about this file."""
+    with pytest.raises(ConfigError) as caught:
+        parse(tomllib.loads(text), "the file")
+    message = str(caught.value)
+    assert message.startswith("the file: ")
+    return message.removeprefix("the file: ")
+
+
+def keys_of(section: type[BaseModel]) -> set[str]:
+    return set(section.model_fields)
+
+
+def test_the_example_is_the_defaults() -> None:
+    assert load(EXAMPLE) == Config()
+
+
+def test_the_example_mentions_every_key_of_every_section() -> None:
+    example = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    assert set(example) == keys_of(Config)
+    for name, section in example.items():
+        model = Watch if name == "watch" else type(getattr(Config(), name))
+        assert set(section[0] if name == "watch" else section) == keys_of(model), name
+
+
+def test_every_key_of_the_example_says_what_it_is_for() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "=" in line and not line.startswith("#") and "#" not in line] == []
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "")) == Config()
+
+
+def test_home_folders_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert parse({"outbox": {"path": "~/out"}}, "x").outbox.path == Path("/home/ada/out")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[settle]\nquiet = 3", "[settle] quiet: unknown key"),
+        ("[setle]\nquiet_s = 3", "[setle]: unknown key"),
+        ("[settle]\nquiet_s = '3'", "[settle] quiet_s: Input should be a valid number"),
+        ("[settle]\nquiet_s = 0", "[settle] quiet_s: Input should be greater than 0"),
+        ("[settle]\nquiet_s = nan", "[settle] quiet_s: "),
+        ("[scan]\nevery_s = true", "[scan] every_s: "),
+        ("[worker]\nphotos = 2.5", "[worker] photos: "),
+        ("[worker]\nphotos = 65", "[worker] photos: Input should be less than or equal to 64"),
+        ("[outbox]\npath = 'copies'", "[outbox] path: must be an absolute path, got 'copies'"),
+        ("[outbox]\nno_face = 'maybe'", "[outbox] no_face: Input should be 'skip' or 'copy'"),
+        ("[attack]\npreset = 'extreme'", "[attack] preset: "),
+        ("[attack]\nensemble = []", "[attack] ensemble: "),
+        ("[attack]\ndevice = 'tpu'", "device: expected auto, cpu, cuda or cuda:0 and so on, got 'tpu'"),
+        ("[attack]\ndevice = 'cuda:x'", "got 'cuda:x'"),
+        ("[attack]\ndevice = []", "device: at least one is needed"),
+        ("[attack]\ndevice = ['cpu', 'cpu']", "device: each device can be named once"),
+        ("[attack]\nensemble = ['dlib', 'a']\njudges = ['a']", "judges: a is attacked"),
+        ("watch = []", "[watch]: "),
+        ("[watch]\nname = 'a'\npath = '/a'", "[watch]: Input should be a valid"),
+        ("[[watch]]\nname = 'a'", "[watch] 0.path: Field required"),
+        ("[[watch]]\nname = '../a'\npath = '/a'", "[watch] 0.name: must be usable as a folder's name"),
+        ("[[watch]]\nname = '.a'\npath = '/a'", "must be usable as a folder's name"),
+        ("[[watch]]\nname = 'a'\npath = '/a'\n[[watch]]\nname = 'a'\npath = '/b'", "needs a name of its own"),
+    ],
+)
+def test_each_fault_is_named(text: str, told: str) -> None:
+    assert told in fault(text)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    told = fault("[settle]\nquiet_s = -1\n[scan]\nevery = 5\n[worker]\nphotos = 0")
+    assert told.count(";") >= 2
+    assert all(section in told for section in ("[settle] quiet_s", "[scan] every", "[worker] photos"))
+
+
+@pytest.mark.parametrize(("device", "devices"), [("auto", ("auto",)), (["cuda:0", "cuda:1"], ("cuda:0", "cuda:1"))])
+def test_there_is_a_worker_for_each_device(device: Any, devices: tuple[str, ...]) -> None:
+    assert parse({"attack": {"device": device}}, "x").attack.devices == devices
+
+
+def test_sections_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().settle.quiet_s = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("content", [b"[settle", b"quiet_s = \xff", b"a = 1\na = 2"])
+def test_what_is_no_toml_is_refused_with_the_files_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"config\.toml: cannot be read as TOML"):
+        load(path)
+
+
+def test_a_missing_file_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file; `lowkeyd config init`"):
+        load(tmp_path / "config.toml")
+
+
+def test_option_goes_before_environment_before_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert locate(None) == platformdirs.user_config_path("lowkeyd") / "config.toml"
+    monkeypatch.setenv("LOWKEYD_CONFIG", "/etc/named.toml")
+    assert locate(None) == Path("/etc/named.toml")
+    assert locate(Path("/etc/option.toml")) == Path("/etc/option.toml")
+
+
+# ---- what the configuration says about the disk
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    for name in ("inbox", "outbox", "state"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def on(disk: Path, inbox: str = "inbox", outbox: str = "outbox", state: str = "state", *more: str) -> Config:
+    watches = [{"name": f"tree{number}", "path": str(disk / path)} for number, path in enumerate((inbox, *more))]
+    return parse(
+        {"watch": watches, "outbox": {"path": str(disk / outbox)}, "state": {"path": str(disk / state)}}, "the file"
+    )
+
+
+def test_trees_apart_are_fine(disk: Path) -> None:
+    check_folders(on(disk))
+
+
+def test_a_state_folder_may_yet_have_to_be_made(disk: Path) -> None:
+    check_folders(on(disk, state="new"))
+
+
+def test_names_that_begin_alike_do_not_lie_inside_one_another(disk: Path) -> None:
+    (disk / "inbox-2").mkdir()
+    check_folders(on(disk, outbox="inbox-2"))
+
+
+@pytest.mark.parametrize("missing", ["inbox", "outbox"])
+def test_a_missing_folder_is_named(disk: Path, missing: str) -> None:
+    (disk / missing).rmdir()
+    with pytest.raises(ConfigError, match=f"no such folder: {disk / missing}"):
+        check_folders(on(disk))
+
+
+def test_a_file_is_no_folder(disk: Path) -> None:
+    (disk / "file").touch()
+    with pytest.raises(ConfigError, match="no such folder"):
+        check_folders(on(disk, inbox="file"))
+
+
+@pytest.mark.parametrize(
+    "arrangement",
+    [
+        {"outbox": "inbox"},
+        {"outbox": "inbox/deep"},
+        {"inbox": "outbox/deep"},
+        {"outbox": "link"},
+        {"outbox": "link/deep"},
+        {"inbox": "inbox/../outbox/deep"},
+        {"state": "inbox/deep"},
+        {"state": "outbox/deep"},
+    ],
+)
+def test_no_tree_may_feed_another(disk: Path, arrangement: dict[str, str]) -> None:
+    (disk / "inbox" / "deep").mkdir()
+    (disk / "outbox" / "deep").mkdir()
+    (disk / "link").symlink_to(disk / "inbox")
+    with pytest.raises(ConfigError, match="must not lie inside one another"):
+        check_folders(on(disk, **arrangement))
+
+
+def test_two_watched_trees_may_not_overlap(disk: Path) -> None:
+    (disk / "inbox" / "deep").mkdir()
+    with pytest.raises(ConfigError, match=r"tree0.* and \[\[watch\]\] tree1 .*must not lie inside"):
+        check_folders(on(disk, "inbox", "outbox", "state", "inbox/deep"))
+
+
+def test_a_state_folder_too_deep_for_a_socket_is_refused(disk: Path) -> None:
+    with pytest.raises(ConfigError, match="too long for a control socket"):
+        check_folders(on(disk, state="s" * 100))
