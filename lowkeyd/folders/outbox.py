@@ -2,24 +2,19 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
+import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import OutboxUnavailable
-from lowkeyd.model import Delivery
+from lowkeyd.model import Delivery, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
 _PROBE_BYTES = 1 << 20
-
-
-def sha256(content: bytes) -> str:
-    """Hexadecimal SHA-256: what identifies content everywhere in lowkeyd."""
-    return hashlib.sha256(content).hexdigest()
 
 
 class Outbox:
@@ -36,6 +31,7 @@ class Outbox:
         """A complete hidden file in `folder`, on the disk for good. Returns its path."""
         path = os.path.join(folder, f".lowkeyd-{uuid.uuid4().hex}.tmp".encode())
         with self._translated():
+            os.stat(self._root)  # never made here: it may be the mount point of a disk that is gone
             os.makedirs(self.absolute(folder), exist_ok=True)
             try:
                 self._write(path, content, mtime_ns)
@@ -126,12 +122,19 @@ class Outbox:
         """Write and remove a hidden file, to learn whether the outbox works again."""
         self.remove(self.write_temp(b"", b"\0" * _PROBE_BYTES, 0))
 
-    def sweep(self, keep: Collection[bytes]) -> int:
-        """Remove hidden files that a crash left, except those named. Returns how many."""
-        left = [temp for temp in self._temps() if temp not in keep]
+    def sweep(self, older_than_s: float) -> int:
+        """Remove hidden files that a crash left and that nobody has touched for so long. Returns how many."""
+        left = [temp for temp in self._temps() if self._untouched_s(temp) >= older_than_s]
         for temp in left:
             self.remove(temp)
         return len(left)
+
+    def _untouched_s(self, temp: bytes) -> float:
+        try:
+            # Its mtime is the photo's; the kernel's own stamp cannot be set.
+            return max(0.0, time.time() - os.lstat(self.absolute(temp)).st_ctime)
+        except OSError:
+            return -1.0
 
     def _temps(self) -> Iterator[bytes]:
         for folder, _, names in os.walk(self._root):

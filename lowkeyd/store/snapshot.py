@@ -4,7 +4,6 @@ With the standard library's sqlite3 and not with SQLAlchemy, whose import alone 
 """
 
 import json
-import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd.errors import StoreError
-from lowkeyd.model import State
+from lowkeyd.model import State, readable
 
 _BUSY_S = 5.0
 _SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
@@ -106,13 +105,9 @@ def _rows(connection: sqlite3.Connection, states: tuple[State, ...], limit: int)
     marks = ", ".join("?" * len(states))
     query = f"SELECT {_SHOWN} FROM photo WHERE state IN ({marks}) ORDER BY changed_at DESC LIMIT ?"
     return tuple(
-        Row(watch, _readable(path), State(state), *rest)
+        Row(watch, readable(path), State(state), *rest)
         for _, watch, path, state, *rest in connection.execute(query, (*states, limit))
     )
-
-
-def _readable(path: bytes) -> str:
-    return os.fsdecode(path).encode(errors="backslashreplace").decode()
 
 
 def _daemon(connection: sqlite3.Connection) -> dict[str, Any] | None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from lowkeyd import __version__, config
 from lowkeyd.errors import PhotoChanged, PhotoUnreachable
 from lowkeyd.folders import originals, scan
-from lowkeyd.folders.outbox import sha256
-from lowkeyd.model import Job
+from lowkeyd.model import Job, sha256
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.publish import Publisher
 

@@ -10,7 +10,7 @@ import structlog
 
 from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, TryLater
 from lowkeyd.folders import originals
-from lowkeyd.model import Job, NoFace, Photo, Protected, Stage
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable
 from lowkeyd.store.queue import Queue, verdict_json
 from lowkeyd.work import retry
 from lowkeyd.work.messages import Outcome
@@ -57,7 +57,7 @@ class Conclusion:
         self.photos.judged(job, verdict_json(verdict), verdict.strength, self.fingerprint, round(protected.seconds, 3))
         path = self.publisher.publish(job, protected.content, protected.suffix)
         if path is not None:
-            log.info("done", **_named(job), delivered=os.fsdecode(path), faces=len(verdict.faces))
+            log.info("done", **_named(job), delivered=readable(path), faces=len(verdict.faces))
 
     def _no_face(self, job: Job) -> None:
         log.info("no_face", **_named(job), copied=self.copy_no_face)
@@ -93,4 +93,4 @@ class Conclusion:
 
 
 def _named(job: Job) -> dict[str, str]:
-    return {"watch": job.photo.watch, "photo": os.fsdecode(job.photo.path)}
+    return {"watch": job.photo.watch, "photo": readable(job.photo.path)}

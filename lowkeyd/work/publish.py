@@ -8,8 +8,8 @@ import os
 import time
 from dataclasses import dataclass
 
-from lowkeyd.folders.outbox import Outbox, sha256
-from lowkeyd.model import Delivery, Job, Publication
+from lowkeyd.folders.outbox import Outbox
+from lowkeyd.model import Delivery, Job, Publication, sha256
 from lowkeyd.store.queue import Queue
 
 
@@ -51,7 +51,7 @@ class Publisher:
         """At start: finish the publications that a crash interrupted, and clear away what it left."""
         for cut_short in self.photos.recover(time.time()):
             self._finish(cut_short)
-        self.outbox.sweep(keep=())
+        self.outbox.sweep(older_than_s=0.0)
 
     def _finish(self, cut_short: Publication) -> None:
         if self.outbox.holds(cut_short.delivery):

@@ -16,7 +16,7 @@ from pathlib import Path
 from lowkeyd import config
 from lowkeyd.errors import Fatal, PhotoChanged
 from lowkeyd.folders import originals
-from lowkeyd.folders.outbox import sha256
+from lowkeyd.model import sha256
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Ready, Task, Unfit
 from lowkeyd.work.protect import Protector
 
