@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+
+from lowkeyd.attack.crop import Square, interocular, paste, rim_mask, shrink
+from lowkeyd.model import Face, Pixels
+
+
+def face_at(x: float, y: float, eyes: float) -> Face:
+    offsets = np.array([[-0.5, -0.6], [0.5, -0.6], [0.0, 0.0], [-0.4, 0.6], [0.4, 0.6]])
+    return Face((0, 0, 1, 1), (np.array([x, y]) + eyes * offsets).astype(np.float32), 1.0)
+
+
+def noise(height: int, width: int) -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_the_square_is_measured_in_eye_distances_around_the_landmarks() -> None:
+    face = face_at(100, 80, eyes=20)
+    assert interocular(face.landmarks) == pytest.approx(20)
+    assert Square.around(face, 3.0) == Square(left=70, top=50, side=60)
+
+
+def test_beyond_the_photos_border_its_edge_goes_on() -> None:
+    photo = noise(8, 8)
+    taken = Square(-2, 5, 6).take(photo)
+    assert taken.shape == (6, 6, 3)
+    assert (taken[0, :3] == photo[5, 0]).all()
+    assert (taken[3:, 2:] == photo[7, :4]).all()
+
+
+def test_landmarks_follow_the_square() -> None:
+    square = Square(left=10, top=20, side=50)
+    assert square.inside(np.array([[10, 20], [60, 70], [35, 45]], np.float32), 100).tolist() == [
+        [0, 0], [100, 100], [50, 50],
+    ]  # fmt: skip
+
+
+def test_shrinking_averages_instead_of_picking() -> None:
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[::2, ::2] = 255  # a quarter of the pixels: a sparse grid that plain bilinear sampling hits or misses
+    x = shrink(photo, Square(0, 0, 64), 8)
+    assert x.shape == (1, 3, 8, 8)
+    assert x.mean() == pytest.approx(0.25, abs=0.01)
+    assert x.std() < 0.02
+
+
+def test_pixels_outside_of_the_squares_stay_identical_and_inside_the_difference_is_added() -> None:
+    photo = noise(60, 80) // 2 + 60
+    square = Square(10, 20, 30)
+    changed = paste(photo, [square], [torch.full((1, 3, 16, 16), 10 / 255)])
+    inside = np.zeros((60, 80), bool)
+    inside[20:50, 10:40] = True
+    assert (changed[~inside] == photo[~inside]).all()
+    assert (changed[inside] == photo[inside] + 10).all()
+
+
+def test_a_square_may_reach_over_the_border_and_differences_add_up_where_faces_overlap() -> None:
+    photo = np.full((20, 20, 3), 100, np.uint8)
+    delta = torch.full((1, 3, 8, 8), 5 / 255)
+    changed = paste(photo, [Square(-5, -5, 15), Square(0, 0, 15)], [delta, delta])
+    assert changed[5, 5].tolist() == [110] * 3
+    assert changed[12, 12].tolist() == [105] * 3
+    assert changed[17, 17].tolist() == [100] * 3
+
+
+def test_a_square_wholly_outside_changes_nothing() -> None:
+    photo = noise(10, 10)
+    assert (paste(photo, [Square(30, -50, 8)], [torch.ones(1, 3, 8, 8)]) == photo).all()
+
+
+def test_levels_end_at_black_and_white() -> None:
+    photo = np.full((8, 8, 3), 250, np.uint8)
+    assert (paste(photo, [Square(0, 0, 8)], [torch.full((1, 3, 8, 8), 0.5)]) == 255).all()
+
+
+def test_the_rim_fades_out_and_the_middle_is_whole() -> None:
+    mask = rim_mask(128)
+    assert mask.shape == (1, 1, 128, 128)
+    assert mask[0, 0, 64, 64] == 1
+    assert mask[0, 0, 0].max() < 0.02
+    assert (mask == mask.flip(2)).all()
+    assert (mask == mask.transpose(2, 3)).all()
+    assert (mask[0, 0, 64, :64].diff() >= 0).all()

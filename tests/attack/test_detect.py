@@ -1,0 +1,53 @@
+import numpy as np
+
+from lowkeyd.attack.crop import interocular
+from lowkeyd.attack.detect import Detector
+from lowkeyd.model import Face, Pixels
+
+
+def test_the_portraits_face_is_found_with_its_landmarks(face: Face) -> None:
+    left, top, right, bottom = face.box
+    assert 150 < left < right < 300
+    assert 30 < top < bottom < 250
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_eye[1] < nose[1] < left_mouth[1]
+    assert left_mouth[0] < right_mouth[0]
+    assert face.landmarks.shape == (5, 2)
+    assert face.probability > 0.99
+
+
+def test_where_nobody_is_nobody_is_found(detector: Detector) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    assert detector.find(noise) == ()
+    assert detector.find(np.zeros((400, 300, 3), np.uint8)) == ()
+
+
+def test_pictures_too_small_for_a_face_are_no_error(detector: Detector) -> None:
+    for shape in ((1, 1, 3), (5, 400, 3), (19, 19, 3)):
+        assert detector.find(np.zeros(shape, np.uint8)) == ()
+
+
+def test_faces_come_from_left_to_right(detector: Detector, portrait: Pixels, face: Face) -> None:
+    two = np.concatenate([portrait, portrait[:, ::-1]], 1)
+    found = detector.find(two)
+    assert len(found) == 2
+    assert found[0].box[0] < found[1].box[0]
+
+
+def test_a_large_photo_is_searched_at_a_smaller_size_and_answered_at_its_own(
+    detector: Detector, portrait: Pixels, face: Face
+) -> None:
+    large = portrait.repeat(6, 0).repeat(6, 1)  # 3072 pixels a side
+    (found,) = detector.find(large)
+    distance = np.linalg.norm(found.landmarks / 6 - face.landmarks, axis=1).mean()
+    assert distance < 0.1 * interocular(face.landmarks)
+
+
+def test_a_face_is_found_again_where_it_was_and_nowhere_else(detector: Detector, portrait: Pixels, face: Face) -> None:
+    (again,) = detector.find_again(portrait, [face])
+    assert again is not None
+    assert np.linalg.norm(again.landmarks - face.landmarks, axis=1).mean() < 0.1 * interocular(face.landmarks)
+    wiped = portrait.copy()
+    wiped[:250, 100:350] = 128
+    assert detector.find_again(wiped, [face]) == (None,)
