@@ -39,7 +39,7 @@ def protect(
     with console.status("Loading the networks ..."):
         from lowkeyd.work.protect import Protector
 
-        protector = Protector(settings.attack, settings.worker, settings.attack.devices[0])
+        protector = Protector(settings, settings.attack.devices[0])
     with _progress(console) as progress:
         run = _Run(Outbox(output), output, console, progress, progress.add_task("", total=len(photos)))
         max_bytes = int(settings.worker.max_megabytes * 1e6)

@@ -23,7 +23,10 @@ def read(path: Path, max_bytes: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise UnreadablePhoto("is not a regular file")
         if status.st_size > max_bytes:
-            raise PhotoTooLarge(f"{status.st_size / 1e6:.0f} MB, more than the {max_bytes / 1e6:.0f} MB allowed")
+            raise PhotoTooLarge(
+                f"{status.st_size / 1e6:.0f} MB, more than the {max_bytes / 1e6:.0f} MB allowed",
+                advice="Shrink it, or raise [worker] max_megabytes; then `lowkeyd retry`.",
+            )
         try:
             return file.read(max_bytes)
         except OSError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lowkeyd import __version__, config
-from lowkeyd.errors import PhotoChanged, PhotoUnreachable
+from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals, scan
 from lowkeyd.model import Job, sha256
 from lowkeyd.store.queue import Queue
@@ -42,11 +42,15 @@ class Admission:
         if root is None:
             self.photos.ignore(job, "its folder is no longer watched", time.time())
             return None
+        if scan.is_raw_name(job.photo.path):
+            raise PhotoLeftAlone.raw()
         path = os.path.join(os.fsencode(root), job.photo.path)
         content = self._read(job, root, path)
         if content is None:
             return None
         digest = sha256(content)
+        if self.photos.is_delivery(digest):
+            raise PhotoLeftAlone("protected already: it is a copy that lowkeyd delivered")
         if not self.photos.admit(job, digest):
             self.photos.release(job, time.time(), until=time.time() + _TWIN_WAIT_S)
             return None
@@ -78,7 +82,12 @@ class Admission:
         return True
 
 
-def fingerprint(settings: config.Attack) -> str:
+def fingerprint(settings: config.Config) -> str:
     """Changes when the same photo would come out differently."""
-    deciding = settings.model_dump(include={"preset", "ensemble", "judges", "seed"}) | {"version": __version__}
+    deciding = {
+        "attack": settings.attack.model_dump(include={"preset", "ensemble", "judges", "seed"}),
+        "outbox": settings.outbox.model_dump(include={"format", "heic"}),
+        "metadata": settings.metadata.model_dump(),
+        "version": __version__,
+    }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, TryLater
-from lowkeyd.folders import originals
+from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, TryLater
+from lowkeyd.folders import companions, originals
 from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable
 from lowkeyd.store.queue import Queue, verdict_json
 from lowkeyd.work import retry
@@ -47,6 +47,9 @@ class Conclusion:
                 self._protected(job, outcome)
             case NoFace():
                 self._no_face(job)
+            case PhotoLeftAlone():
+                log.info("ignored", **_named(job), reason=outcome.reason)
+                self.photos.leave_alone(job, outcome.reason, outcome.advice, time.time())
             case PhotoError():
                 self._failed(job, outcome.stage, outcome.reason, outcome.advice)
             case TryLater():
@@ -57,7 +60,9 @@ class Conclusion:
         self.photos.judged(job, verdict_json(verdict), verdict.strength, self.fingerprint, round(protected.seconds, 3))
         path = self.publisher.publish(job, protected.content, protected.suffix)
         if path is not None:
-            log.info("done", **_named(job), delivered=readable(path), faces=len(verdict.faces))
+            beside = companions.beside(self.roots[job.photo.watch], job.photo.path)
+            left_out = [*protected.left_out, *map(readable, beside)]
+            log.info("done", **_named(job), delivered=readable(path), faces=len(verdict.faces), left_out=left_out)
 
     def _no_face(self, job: Job) -> None:
         log.info("no_face", **_named(job), copied=self.copy_no_face)
