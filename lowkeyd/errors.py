@@ -98,7 +98,7 @@ class PhotoTooLarge(PhotoError):
     """More pixels or bytes than this machine is allowed to spend on one photo."""
 
     stage = Stage.DECODE
-    advice = "Shrink it, or raise [worker] max_megapixels; then `lowkeyd retry`."
+    advice = "Shrink it, or raise [worker] max_megapixels, which counts as far as memory reaches; then `lowkeyd retry`."
 
 
 class OptimiserFailed(PhotoError):

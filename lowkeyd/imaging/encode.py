@@ -56,6 +56,7 @@ _WEBP_QUALITY, _FINE_WEBP_QUALITY = 92, 98  # a WebP file does not tell its own;
 _AVIF_QUALITY, _FINE_AVIF_QUALITY = 90, 97  # likewise
 _HEIF_QUALITY = 92
 _TIFF_PROFILE, _TIFF_XMP, _TIFF_IPTC = 34675, 700, 33723
+_TIFF_ACROSS, _TIFF_DOWN, _TIFF_UNIT, _INCHES = 282, 283, 296, 2
 
 
 @dataclass(frozen=True)
@@ -229,11 +230,19 @@ def _tiff(picture: Picture, page: _Page, _fine: bool) -> bytes:
         _TIFF_XMP: page.packet,
         _TIFF_IPTC: iptc.block(page.labels.iptc),
     }
-    fields = exif.main | {tag: tiff.Field(tiff.UNDEFINED, len(raw), raw) for tag, raw in blocks.items() if raw}
+    fields = {tag: tiff.Field(tiff.UNDEFINED, len(raw), raw) for tag, raw in blocks.items() if raw}
+    fields = _tiff_resolution(page.labels.dpi, exif.order) | exif.main | fields
     packed = picture.packed or picture.format != "TIFF"
     return deep.tiff_file(
         exif.order, page.space.mode, page.values, page.alpha, fields, exif.children(width, height), packed=packed
     )
+
+
+def _tiff_resolution(dpi: tuple[float, float] | None, order: str) -> tiff.Directory:
+    if dpi is None:
+        return {}
+    across, down = (tiff.rational(order, number) for number in dpi)
+    return {_TIFF_ACROSS: across, _TIFF_DOWN: down, _TIFF_UNIT: tiff.shorts(order, _INCHES)}
 
 
 def _bmp(_picture: Picture, page: _Page, _fine: bool) -> bytes:

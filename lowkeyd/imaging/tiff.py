@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ASCII, SHORT, LONG, UNDEFINED = 2, 3, 4, 7
+ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
 """Kinds of values that are made here; a file may use all of them."""
 BITS_PER_SAMPLE = 258
 
@@ -94,6 +94,11 @@ def longs(order: str, *values: int) -> Field:
 def shorts(order: str, *values: int) -> Field:
     """A field of 16-bit numbers."""
     return Field(SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values))
+
+
+def rational(order: str, number: float) -> Field:
+    """A field of one fraction."""
+    return Field(RATIONAL, 1, struct.pack(order + "II", round(number * 1000), 1000))
 
 
 def write(order: str, directory: Directory, children: Mapping[int, Directory], start: int) -> bytes:

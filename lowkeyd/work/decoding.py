@@ -20,7 +20,7 @@ _SLACK_BYTES = 512_000_000
 """For libraries, threads of decoders and what files need whatever their size."""
 _BYTES_PER_PIXEL = 64
 """Of addresses, at the widest moment: a 16-bit picture with alpha, read twice, converted and packed to be sent."""
-_COPIES_OF_FILE = 6
+_COPIES_OF_FILE = 4
 
 
 def main() -> None:

@@ -302,6 +302,13 @@ def test_the_resolution_goes_along(name: str) -> None:
     assert [round(float(number)) for number in dpi] == [300, 300]
 
 
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF"])
+def test_the_resolution_is_no_secret(name: str) -> None:
+    picture = decode(saved(FACE, **COMMON[name], dpi=(300, 300)), LIMITS)
+    dpi = opened(encoded(picture, FACE, privacy=True).content).info["dpi"]
+    assert [round(float(number)) for number in dpi] == [300, 300]
+
+
 @pytest.mark.parametrize(("compression", "packed"), [("raw", False), ("tiff_lzw", True), ("jpeg", True)])
 def test_a_tiff_stays_packed_or_plain(compression: str, packed: bool) -> None:
     picture = decode(saved(FACE, format="TIFF", compression=compression), LIMITS)
