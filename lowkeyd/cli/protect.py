@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile
-from lowkeyd.errors import LowkeydError, OutboxUnavailable
+from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
@@ -110,7 +110,7 @@ class _Run:
             case Protected():
                 try:
                     delivered = self._write(photo, outcome)
-                except OutboxUnavailable as error:
+                except (OutboxUnavailable, PhotoError) as error:
                     self._fail(photo, error)
                     return
                 weak = " (weak: a recogniser still accepts a face)" if outcome.verdict.strength is Strength.WEAK else ""

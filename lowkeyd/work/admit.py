@@ -45,7 +45,7 @@ class Admission:
         if scan.is_raw_name(job.photo.path):
             raise PhotoLeftAlone.raw()
         path = os.path.join(os.fsencode(root), job.photo.path)
-        content = self._read(job, root, path)
+        content = self._read(job, root)
         if content is None:
             return None
         digest = sha256(content)
@@ -56,11 +56,11 @@ class Admission:
             return None
         return None if self._deliver_twin(job, digest) else Admitted(path, digest)
 
-    def _read(self, job: Job, root: Path, path: bytes) -> bytes | None:
+    def _read(self, job: Job, root: Path) -> bytes | None:
         try:
-            content = originals.read(Path(os.fsdecode(path)), self.max_bytes)
+            content = originals.read_below(root, job.photo.path, self.max_bytes)
         except PhotoUnreachable:
-            if os.path.lexists(path) or not root.is_dir():
+            if os.path.lexists(os.path.join(os.fsencode(root), job.photo.path)) or not root.is_dir():
                 raise
             self.photos.ignore(job, "it was taken away before its turn", time.time())
             return None

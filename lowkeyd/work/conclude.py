@@ -40,6 +40,8 @@ class Conclusion:
             raise
         except TryLater as error:
             self._later(job, error)
+        except PhotoError as error:
+            self._failed(job, error.stage, error.reason, error.advice)
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
         match outcome:
@@ -69,9 +71,8 @@ class Conclusion:
         if not self.copy_no_face:
             self.photos.no_face(job, time.time())
             return
-        root, name = self.roots[job.photo.watch], os.fsdecode(job.photo.path)
-        content = originals.read(root / name, self.max_bytes)
-        self.publisher.publish(job, content, os.path.splitext(name)[1])
+        content = originals.read_below(self.roots[job.photo.watch], job.photo.path, self.max_bytes)
+        self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1])
 
     def _failed(self, job: Job, stage: Stage, reason: str, advice: str) -> None:
         log.warning("failed", **_named(job), stage=stage, reason=reason)
