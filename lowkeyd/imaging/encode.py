@@ -52,6 +52,8 @@ _MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 16_384, "HEIF": 16_384}
 
 _FINE_JPEG: dict[str, Any] = {"quality": 95, "subsampling": 0}
 """For what was no JPEG before, and for what its source's own coding would spoil: the second loss is not seen."""
+_FINE_LUMA_SUM = 369
+"""Its luma quantisation table, summed up: a source that is finer than that keeps its own."""
 _WEBP_QUALITY, _FINE_WEBP_QUALITY = 92, 98  # a WebP file does not tell its own; taste
 _AVIF_QUALITY, _FINE_AVIF_QUALITY = 90, 97  # likewise
 _HEIF_QUALITY = 92
@@ -171,11 +173,12 @@ def _jpeg(picture: Picture, page: _Page, fine: bool) -> bytes:
 def _jpeg_coding(coding: JpegCoding | None, *, fine: bool) -> dict[str, Any]:
     if coding is None:
         return _FINE_JPEG
-    if fine or not coding.tables:
+    luma = coding.tables.get(0)
+    if luma is None or (fine and sum(luma) > _FINE_LUMA_SUM):
         return _FINE_JPEG | {"progressive": coding.progressive}
     return {
         "qtables": coding.tables,
-        "subsampling": max(coding.subsampling, 0),  # unusual ones, and grey, get 4:4:4
+        "subsampling": 0 if fine else max(coding.subsampling, 0),  # unusual ones, and grey, get 4:4:4
         "progressive": coding.progressive,
     }
 

@@ -5,6 +5,8 @@ more addresses than the machine has bytes. It ends when its connection does.
 """
 
 import contextlib
+import logging
+import os
 import resource
 import signal
 import sys
@@ -30,6 +32,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the worker decides; its end is ours
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    _silence_libraries()
     limits = Limits(float(megapixels), float(megabytes))
     _limit_memory(limits)
     with Connection(int(descriptor)) as connection, contextlib.suppress(EOFError, ConnectionError):
@@ -37,6 +40,13 @@ def main() -> None:
             content = connection.recv_bytes()
             _limit_time(float(seconds))
             connection.send(_outcome(content, limits))
+
+
+def _silence_libraries() -> None:
+    """What libtiff and others write about damaged files stays out of the log; traces of our own defects go there."""
+    logging.disable()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _limit_memory(limits: Limits) -> None:

@@ -99,6 +99,15 @@ def test_a_finer_copy_loses_less(name: str) -> None:
     assert len(fine) > len(plain)
 
 
+@pytest.mark.parametrize(("quality", "kept"), [(94, False), (95, True), (100, True)])
+def test_a_finer_copy_is_never_coarser_than_its_source(quality: int, kept: bool) -> None:
+    source = saved(FACE, format="JPEG", quality=quality, subsampling=2)
+    picture = decode(source, LIMITS)
+    copy = opened(encoded(picture, picture.pixels, fine=True).content)
+    assert (copy.quantization == opened(source).quantization) is kept
+    assert JpegImagePlugin.get_sampling(copy) == 0
+
+
 def test_a_jpeg_too_noisy_for_pillow_to_write_progressively_is_written_all_the_same() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (700, 900, 3)).astype(np.uint8)
     picture = decode(saved(noise, format="JPEG", quality=100, subsampling=0), LIMITS)

@@ -178,3 +178,15 @@ def test_limits_are_handed_over() -> None:
             decoder.decode(PHOTO)
     finally:
         decoder.end()
+
+
+def test_what_libraries_say_about_damaged_files_stays_out_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    content = bytearray(saved(portrait(), format="TIFF", compression="tiff_lzw"))
+    content[60:200] = b"\xff" * 140
+    decoder = Decoder(LIMITS, 60.0)
+    try:
+        with pytest.raises(UnreadablePhoto):
+            decoder.decode(bytes(content))
+    finally:
+        decoder.end()
+    assert capfd.readouterr().err == ""
