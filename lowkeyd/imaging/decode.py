@@ -139,10 +139,14 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
         raise UnsupportedPhoto(f"a {kind} picture with {image.mode} pixels, which is not read")
     if (bits := _bits(image, content, kind)) not in (1, 2, 4, 8, 16):
         raise UnsupportedPhoto(f"a {kind} picture with {bits} bits per channel, which is not read")
-    if kind in ("AVIF", "HEIF") and container.coded_colour(content)[1] in _HDR_CURVES:
+    if kind in ("AVIF", "HEIF") and _is_hdr(image, content):
         raise UnsupportedPhoto("a picture of high dynamic range (PQ or HLG), which would look dull with eight bits")
     if _moves(image, content, kind):
         raise SeveralPictures(f"a {kind} file with several frames or pages")
+
+
+def _is_hdr(image: Image.Image, content: bytes) -> bool:
+    return "icc_profile" not in image.info and container.coded_colour(content)[1] in _HDR_CURVES
 
 
 def _moves(image: Image.Image, content: bytes, kind: str) -> bool:

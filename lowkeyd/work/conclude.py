@@ -63,8 +63,9 @@ class Conclusion:
         path = self.publisher.publish(job, protected.content, protected.suffix)
         if path is not None:
             beside = companions.beside(self.roots[job.photo.watch], job.photo.path)
-            left_out = [*protected.left_out, *map(readable, beside)]
-            log.info("done", **_named(job), delivered=readable(path), faces=len(verdict.faces), left_out=left_out)
+            left_out = ", ".join([*protected.left_out, *map(readable, beside)])
+            named = _named(job) | ({"left_out": left_out} if left_out else {})
+            log.info("done", **named, delivered=readable(path), faces=len(verdict.faces))
 
     def _no_face(self, job: Job) -> None:
         log.info("no_face", **_named(job), copied=self.copy_no_face)

@@ -51,7 +51,7 @@ def test_what_was_left_out_and_what_lies_beside_is_said(tmp_path: Path, photos: 
     with capture_logs() as logs:
         conclusion.conclude(job, Protected(b"copy", ".jpg", Verdict(()), 1.0, ("the film of a Motion Photo",)))
     (done,) = (line for line in logs if line["event"] == "done")
-    assert done["left_out"] == ["the film of a Motion Photo", "IMG_1.MOV", "IMG_1.AAE"]
+    assert done["left_out"] == "the film of a Motion Photo, IMG_1.MOV, IMG_1.AAE"
     assert [path.name for path in (tmp_path / "outbox" / "inbox").iterdir()] == ["IMG_1.jpg"]
 
 
