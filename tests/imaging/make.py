@@ -68,6 +68,55 @@ def heif(pixels: Pixels, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def cmyk_profile() -> bytes:
+    """An ICC profile of a printing press that never was: its inks take away what they have to, and no more."""
+    inks = np.stack(np.meshgrid(*[np.linspace(0, 1, 5)] * 4, indexing="ij"), -1).reshape(-1, 4)
+    shares = np.rint(255 * (1 - inks[:, :3]) * (1 - inks[:, 3:])).astype(np.uint8)[None]
+    seen = _converted(Image.fromarray(shares), "sRGB", "LAB").tobytes("raw", "LAB")
+    steps = np.linspace(0, 255, 17).astype(np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(1, -1, 3)
+    wanted = Image.frombytes("LAB", colours.shape[1::-1], _signs_flipped(colours.tobytes()), "raw", "LAB")
+    cmy = 255 - np.array(_converted(wanted, "LAB", "sRGB"))[0]
+    return _profile(
+        b"prtrCMYKLab ",
+        A2B0=_table(4, 3, 5, _signs_flipped(seen)),
+        B2A0=_table(3, 4, 17, np.hstack((cmy, cmy[:, :1] * 0)).tobytes()),
+        wtpt=b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061),
+    )
+
+
+def _converted(image: Image.Image, source: str, target: str) -> Image.Image:
+    profiles = [ImageCms.createProfile(name) for name in (source, target)]  # type: ignore[arg-type]
+    converted = ImageCms.profileToProfile(image, *profiles, outputMode=target.replace("sRGB", "RGB"))
+    assert converted is not None
+    return converted
+
+
+def _signs_flipped(lab: bytes) -> bytes:
+    """Between Pillow's a and b, which have signs, and a profile's, which have not."""
+    values = np.frombuffer(lab, np.uint8).reshape(-1, 3).copy()
+    values[:, 1:] ^= 128
+    return values.tobytes()
+
+
+def _table(inputs: int, outputs: int, steps: int, nodes: bytes) -> bytes:
+    straight = bytes(range(256))
+    head = b"mft1" + bytes(4) + bytes((inputs, outputs, steps, 0))
+    unit = struct.pack(">9i", *(65536 * (number % 4 == 0) for number in range(9)))
+    return head + unit + straight * inputs + nodes + straight * outputs
+
+
+def _profile(kind: bytes, **parts: bytes) -> bytes:
+    header = bytearray(128)
+    header[8:12], header[12:24], header[36:40] = b"\x02\x40\0\0", kind, b"acsp"
+    header[68:80] = parts["wtpt"][8:]
+    index, body = struct.pack(">I", len(parts)), b""
+    for name, part in parts.items():
+        index += struct.pack(">4sII", name.encode(), 132 + 12 * len(parts) + len(body), len(part))
+        body += part + bytes(-len(part) % 4)
+    return struct.pack(">I", 128 + len(index) + len(body)) + bytes(header[4:]) + index + body
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     """One piece of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -27,7 +27,16 @@ _DEPTH = 3
 
 
 def rasters(content: bytes) -> Iterator[Pixels]:
-    """Every picture in the file, its own first; the same one may come more than once."""
+    """Every picture in the file, its own first; the same one once."""
+    seen = set()
+    for pixels in _found(content):
+        if (known := hash(pixels.tobytes())) not in seen:
+            seen.add(known)
+            yield pixels
+
+
+def _found(content: bytes) -> Iterator[Pixels]:
+    yield from _frames(content)
     for piece in (content, *_by_exiftool(content)):
         yield from _dig(piece, _DEPTH)
     yield from _heif_thumbnails(content)

@@ -11,7 +11,7 @@ from lowkeyd.imaging.colour import SRGB, Space, space_of
 from lowkeyd.imaging.metadata.profile import display_p3
 from lowkeyd.model import Pixels
 from tests.imaging.make import SRGB as SRGB_PROFILE
-from tests.imaging.make import deep_portrait, portrait
+from tests.imaging.make import cmyk_profile, deep_portrait, portrait
 
 FACE = portrait()
 P3 = space_of("RGB", display_p3())
@@ -39,6 +39,8 @@ PHOTOS = {
     "P3": (P3, FACE),
     "16-bit": (SRGB, deep_portrait()),
     "16-bit P3": (P3, deep_portrait()),
+    "inks with a profile": (space_of("CMYK", cmyk_profile()), cmyk(0)),
+    "inks with a profile and black": (space_of("CMYK", cmyk_profile()), cmyk(0.7)),
     "inks": (Space("CMYK"), cmyk(0)),
     "inks with black": (Space("CMYK"), cmyk(0.7)),
 }
@@ -88,6 +90,14 @@ def test_showing_is_what_a_colour_manager_does() -> None:
 @pytest.mark.parametrize("profile", [b"", bytes(200), display_p3()[:300], SRGB_PROFILE.replace(b"acsp", b"nope")])
 def test_a_profile_that_cannot_be_used_does_not_count(profile: bytes) -> None:
     assert space_of("RGB", profile) == SRGB
+
+
+def test_a_profile_for_inks_decides_how_they_look() -> None:
+    space = space_of("CMYK", cmyk_profile())
+    assert space.profile is not None
+    assert np.abs(space.show(cmyk(0)).astype(int) - FACE).mean() < 2
+    cyan, black = space.show(np.array([[[255, 0, 0, 0], [0, 0, 0, 255]]], np.uint8))[0].tolist()
+    assert (cyan[0] < 5, cyan[1] > 250, max(black) < 5) == (True, True, True)
 
 
 def test_a_profile_of_another_mode_does_not_count() -> None:

@@ -2,10 +2,12 @@
 
 import base64
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +38,7 @@ from tests.imaging.make import (
     deep_tiff,
     encoded,
     heif,
+    png_chunk,
     portrait,
     saved,
     saved_image,
@@ -373,6 +376,21 @@ def test_all_sixteen_bits_are_read(name: str) -> None:
     np.testing.assert_array_equal(read, values)
     assert read.dtype == np.uint16
     assert picture.pixels.dtype == np.uint8
+
+
+def interlaced(values: Any) -> bytes:
+    """An 8- or 16-bit RGB PNG that is sent in seven passes (Adam7)."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    rows = [row for top, left, down, across in passes for row in values[top::down, left::across] if row.size]
+    raw = b"".join(b"\0" + row.astype(f">u{values.itemsize}").tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 8 * values.itemsize, 2, 0, 0, 1)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize("values", [FACE, DEEP, DEEP[:5, :3]])
+def test_interlaced_pngs_are_read(values: Any) -> None:
+    np.testing.assert_array_equal(decode(interlaced(values), LIMITS).values, values)
 
 
 def test_what_is_seen_of_sixteen_bits_is_rounded_not_cut_off() -> None:

@@ -43,6 +43,7 @@ def labelled(name: str, orientation: int = 1) -> bytes:
             texts.add_itxt("XML:com.adobe.xmp", xmp.decode())
             texts.add_text("Author", "Somebody")
             texts.add_text("Comment", "A remark")
+            texts.add_text("Camera owner", "OWNER-0815")
             texts.add_text("Raw profile type exif", PREVIEW.hex())
             texts.add_text("Thumb::Image", PREVIEW.decode("latin-1"))
             texts.add_text("Description", PREVIEW.hex(), zip=True)
