@@ -113,7 +113,7 @@ def _translated(content: bytes, kind: str) -> Iterator[None]:
         if endings.explains_failure(content, kind):
             raise PhotoIncomplete(f"the end of the {kind} file is missing") from error
         if isinstance(error, UnidentifiedImageError):
-            raise UnreadablePhoto(f"a {kind} file that is damaged, or of a kind that is not read") from error
+            raise UnreadablePhoto(f"{kind} file that is damaged, or of a kind that is not read") from error
         raise UnreadablePhoto(f"damaged {kind} file: {error}") from error
 
 
@@ -136,13 +136,13 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
     if megapixels > limits.max_megapixels:
         raise PhotoTooLarge(f"{megapixels:.1f} megapixels, allowed are {limits.max_megapixels:g}")
     if not samples.is_readable(image.mode):
-        raise UnsupportedPhoto(f"a {kind} picture with {image.mode} pixels, which is not read")
+        raise UnsupportedPhoto(f"{kind} with {image.mode} pixels, which is not read")
     if (bits := _bits(image, content, kind)) not in (1, 2, 4, 8, 16):
-        raise UnsupportedPhoto(f"a {kind} picture with {bits} bits per channel, which is not read")
+        raise UnsupportedPhoto(f"{kind} with {bits} bits per channel, which is not read")
     if kind in ("AVIF", "HEIF") and _is_hdr(image, content):
         raise UnsupportedPhoto("a picture of high dynamic range (PQ or HLG), which would look dull with eight bits")
     if _moves(image, content, kind):
-        raise SeveralPictures(f"a {kind} file with several frames or pages")
+        raise SeveralPictures(f"several frames or pages in one {kind} file")
 
 
 def _is_hdr(image: Image.Image, content: bytes) -> bool:
@@ -162,7 +162,7 @@ def _bits(image: Image.Image, content: bytes, kind: str) -> int:
     if kind == "TIFF":
         tags: dict[int, tuple[int, ...]] = getattr(image, "tag_v2", {})
         return max(tags.get(tiff.BITS_PER_SAMPLE, (1,)))
-    return 8  # what comes from the other formats has 8, or was told apart by its mode
+    return 16 if image.mode == "I;16" else 8  # the former is a grey HEIF of more than eight bits
 
 
 def _read(image: Image.Image, content: bytes, kind: str) -> Picture:
