@@ -47,13 +47,17 @@ from tests.imaging.make import (
 FACE = portrait()
 DEEP = deep_portrait()
 LOSSLESS = ("PNG", "lossless WEBP", "TIFF", "LZW TIFF", "BMP")
-EVERY = [*COMMON, "GIF", "HEIF"]
+EVERY = [*COMMON, "GIF", "HEIF", "CMYK JPEG", "16-bit PNG", "16-bit TIFF"]
 
 
 def file_of(name: str) -> bytes:
     if name == "HEIF":
         pytest.importorskip("pillow_heif")
         return heif(FACE)
+    if name == "CMYK JPEG":
+        return saved_image(Image.fromarray(FACE).convert("CMYK"), format="JPEG")
+    if name.startswith("16-bit"):
+        return deep_png(DEEP) if name == "16-bit PNG" else deep_tiff(DEEP, photometric="rgb")
     return saved(FACE, **COMMON.get(name, {"format": name}))
 
 
