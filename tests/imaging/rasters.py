@@ -37,7 +37,7 @@ def rasters(content: bytes) -> Iterator[Pixels]:
 
 def _found(content: bytes) -> Iterator[Pixels]:
     yield from _frames(content)
-    for piece in (content, *_by_exiftool(content)):
+    for piece in (content, *_by_pillow(content), *_by_exiftool(content)):
         yield from _dig(piece, _DEPTH)
     yield from _heif_thumbnails(content)
 
@@ -95,6 +95,15 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
             continue
         if len(unpacked) > 400:
             yield unpacked
+
+
+def _by_pillow(content: bytes) -> Iterator[bytes]:
+    """What Pillow puts together from pieces, such as a GIF's comment."""
+    try:
+        values = _opened(content).info.values()
+    except Exception:  # as above
+        return
+    yield from (value for value in values if isinstance(value, bytes))
 
 
 def _by_exiftool(content: bytes) -> Iterator[bytes]:
