@@ -52,8 +52,12 @@ _MAX_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 16_384, "HEIF": 16_384}
 
 _FINE_JPEG: dict[str, Any] = {"quality": 95, "subsampling": 0}
 """For what was no JPEG before, and for what its source's own coding would spoil: the second loss is not seen."""
+_COARSE_JPEG: dict[str, Any] = {"quality": 60, "subsampling": 0}
+_COARSE_LUMA_SUM = 3688
+"""The luma table of quality 50, summed up. Coarser ones cost up to 0.15 of the distance, of which 0.6 is wanted; files
+like that are small, and are written finer than they were. `benchmarks/formats.py --quality 20` measures it."""
 _FINE_LUMA_SUM = 369
-"""Its luma quantisation table, summed up: a source that is finer than that keeps its own."""
+"""The luma table of quality 95: a source that is finer than that keeps its own."""
 _WEBP_QUALITY, _FINE_WEBP_QUALITY = 92, 98  # a WebP file does not tell its own; taste
 _AVIF_QUALITY, _FINE_AVIF_QUALITY = 90, 97  # likewise
 _HEIF_QUALITY = 92
@@ -174,12 +178,15 @@ def _jpeg_coding(coding: JpegCoding | None, *, fine: bool) -> dict[str, Any]:
     if coding is None:
         return _FINE_JPEG
     luma = coding.tables.get(0)
+    progressive = {"progressive": coding.progressive}
     if luma is None or (fine and sum(luma) > _FINE_LUMA_SUM):
-        return _FINE_JPEG | {"progressive": coding.progressive}
+        return _FINE_JPEG | progressive
+    if sum(luma) > _COARSE_LUMA_SUM:
+        return _COARSE_JPEG | progressive
     return {
         "qtables": coding.tables,
         "subsampling": 0 if fine else max(coding.subsampling, 0),  # unusual ones, and grey, get 4:4:4
-        "progressive": coding.progressive,
+        **progressive,
     }
 
 

@@ -75,7 +75,7 @@ def test_lossy_formats_lose_little(name: str, suffix: str) -> None:
     assert is_lossy(copy, picture)
 
 
-@pytest.mark.parametrize("quality", [30, 75, 95, 100])
+@pytest.mark.parametrize("quality", [50, 75, 95, 100])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_jpeg_is_compressed_as_its_source_was(quality: int, subsampling: int, progressive: bool) -> None:
@@ -98,6 +98,15 @@ def test_a_finer_copy_loses_less(name: str) -> None:
     lost = [np.abs(decode(content, LIMITS).pixels.astype(int) - pixels).mean() for content in (plain, fine)]
     assert lost[1] < lost[0]
     assert len(fine) > len(plain)
+
+
+@pytest.mark.parametrize("quality", [5, 30, 49])
+def test_a_very_coarse_jpeg_is_written_finer_than_it_was_so_that_the_protection_lasts(quality: int) -> None:
+    picture = decode(saved(FACE, format="JPEG", quality=quality, subsampling=2, progressive=True), LIMITS)
+    copy = opened(encoded(picture, protected(picture)).content)
+    assert copy.quantization == opened(saved(FACE, format="JPEG", quality=60)).quantization
+    assert JpegImagePlugin.get_sampling(copy) == 0
+    assert copy.info.get("progressive")
 
 
 @pytest.mark.parametrize(("quality", "kept"), [(94, False), (95, True), (100, True)])
