@@ -47,6 +47,21 @@ class Outbox(_Section):
 
     path: Folder = Path("~/lowkeyd/outbox").expanduser()
     no_face: Literal["skip", "copy"] = "skip"
+    format: Literal["same", "jpeg", "png", "webp"] = "same"
+    heic: Literal["jpeg", "heic"] = "jpeg"
+    animated: Literal["refuse", "ignore"] = "refuse"
+
+
+class Metadata(_Section):
+    """What is said about a photo and goes along with its copy. Embedded pictures and maker's notes never do."""
+
+    gps: Literal["keep", "strip"] = "strip"
+    exif: Literal["keep", "strip"] = "keep"
+    xmp: Literal["keep", "strip"] = "keep"
+    iptc: Literal["keep", "strip"] = "keep"
+    comment: Literal["keep", "strip"] = "keep"
+    privacy: bool = False
+    marker: bool = True
 
 
 class Watch(_Section):
@@ -108,6 +123,7 @@ class Worker(_Section):
     threads: int = Field(default=0, ge=0)
     max_megapixels: float = Field(default=100.0, gt=0)
     max_megabytes: float = Field(default=200.0, gt=0)
+    max_decode_s: float = Field(default=120.0, gt=0)
 
 
 class Config(_Section):
@@ -115,6 +131,7 @@ class Config(_Section):
 
     state: State = State()
     outbox: Outbox = Outbox()
+    metadata: Metadata = Metadata()
     watch: tuple[Watch, ...] = Field(
         default=(Watch(name="inbox", path=Path("~/lowkeyd/inbox").expanduser()),), min_length=1, strict=False
     )

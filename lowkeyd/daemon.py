@@ -58,7 +58,7 @@ class Daemon:
 
     def _dispatcher(self, device: str) -> Dispatcher:
         max_bytes = int(self._settings.worker.max_megabytes * 1e6)
-        stamp = fingerprint(self._settings.attack)
+        stamp = fingerprint(self._settings)
         admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp)
         copy_no_face = self._settings.outbox.no_face == "copy"
         conclusion = Conclusion(

@@ -9,8 +9,10 @@ LowkeydError
 ├── PhotoError            this photo ends here, the next one please
 │   ├── UnreadablePhoto
 │   ├── UnsupportedPhoto
+│   │   └── SeveralPictures
 │   ├── PhotoTooLarge
-│   └── OptimiserFailed
+│   ├── OptimiserFailed
+│   └── PhotoLeftAlone    no failure: it is not for us
 └── TryLater              nothing is wrong with the photo; `work/retry.py` says when
     ├── PhotoChanged
     ├── PhotoIncomplete
@@ -86,11 +88,17 @@ class UnsupportedPhoto(PhotoError):
     advice = "Convert it to an ordinary JPEG or PNG and drop that in instead."
 
 
+class SeveralPictures(UnsupportedPhoto):
+    """An animation, or a file of several pages: one protected picture among others would protect nobody."""
+
+    advice = "Save the picture that you want to publish as a file of its own and drop that in instead."
+
+
 class PhotoTooLarge(PhotoError):
     """More pixels or bytes than this machine is allowed to spend on one photo."""
 
     stage = Stage.DECODE
-    advice = "Shrink it, or raise [worker] max_megapixels; then `lowkeyd retry`."
+    advice = "Shrink it, or raise [worker] max_megapixels, which counts as far as memory reaches; then `lowkeyd retry`."
 
 
 class OptimiserFailed(PhotoError):
@@ -98,6 +106,21 @@ class OptimiserFailed(PhotoError):
 
     stage = Stage.OPTIMISE
     advice = "Please report it with the log; `lowkeyd retry` runs it again."
+
+
+class PhotoLeftAlone(PhotoError):
+    """A file that lowkeyd does not protect on purpose: RAW, protected before, or animated where that is wished."""
+
+    stage = Stage.DECODE
+    advice = "Nothing to do."
+
+    @classmethod
+    def raw(cls) -> "PhotoLeftAlone":
+        """A camera's RAW file holds no finished picture that a copy could be made of."""
+        return cls(
+            "raw: a camera's RAW file, which is not developed here",
+            advice="Put the JPEG that the camera or your RAW developer made of it beside it: that one is protected.",
+        )
 
 
 class TryLater(_AboutPhoto):

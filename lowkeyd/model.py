@@ -120,15 +120,22 @@ class Verdict:
         weak = any(face.strength is Strength.WEAK for face in self.faces)
         return Strength.WEAK if weak else Strength.PROTECTED
 
+    @property
+    def accepted(self) -> int:
+        """How often a recogniser still accepts a face."""
+        return sum(score.accepted for face in self.faces for score in face.scores)
+
 
 @dataclass(frozen=True)
 class Protected:
-    """A protected copy, not yet in the outbox. `suffix` is the new file's, with its dot."""
+    """A protected copy, not yet in the outbox. `suffix` is the new file's, with its dot; `left_out` says in words what
+    of the original file has no place in it."""
 
     content: bytes = field(repr=False)
     suffix: str
     verdict: Verdict
     seconds: float
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,8 +190,17 @@ def readable(path: bytes | str | os.PathLike[str]) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fsdecode(path))
 
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif"})
+PHOTO_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif",
+    ".heic", ".heif", ".hif",
+})  # fmt: skip
 """Which names are taken for photos, lower case; what is inside decides how they are read."""
+
+RAW_SUFFIXES = frozenset({
+    ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".raf", ".orf", ".rw2", ".pef", ".srw",
+    ".3fr", ".iiq", ".x3f", ".mrw", ".kdc", ".dcr", ".erf", ".mef", ".mos", ".rwl",
+})  # fmt: skip
+"""Names of cameras' RAW files, lower case: they are left alone, and listed with the reason."""
 
 
 @dataclass(frozen=True)

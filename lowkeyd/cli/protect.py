@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile
-from lowkeyd.errors import LowkeydError, OutboxUnavailable
+from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
@@ -39,7 +39,7 @@ def protect(
     with console.status("Loading the networks ..."):
         from lowkeyd.work.protect import Protector
 
-        protector = Protector(settings.attack, settings.worker, settings.attack.devices[0])
+        protector = Protector(settings, settings.attack.devices[0])
     with _progress(console) as progress:
         run = _Run(Outbox(output), output, console, progress, progress.add_task("", total=len(photos)))
         max_bytes = int(settings.worker.max_megabytes * 1e6)
@@ -110,7 +110,7 @@ class _Run:
             case Protected():
                 try:
                     delivered = self._write(photo, outcome)
-                except OutboxUnavailable as error:
+                except (OutboxUnavailable, PhotoError) as error:
                     self._fail(photo, error)
                     return
                 weak = " (weak: a recogniser still accepts a face)" if outcome.verdict.strength is Strength.WEAK else ""

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from lowkeyd.errors import PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
 
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A pipe must not block us, and a link must not lead out of the watched folder.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 def read(path: Path, max_bytes: int) -> bytes:
     """The file's bytes.
@@ -14,17 +18,40 @@ def read(path: Path, max_bytes: int) -> bytes:
     UnreadablePhoto when it is no regular file.
     """
     try:
-        # A pipe must not block us, and a link must not lead out of the watched folder.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return _read(os.open(path, _FLAGS), max_bytes)
     except OSError as error:
-        raise PhotoUnreachable(f"cannot be opened: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+        raise PhotoUnreachable(f"cannot be read: {error.strerror}") from error
+
+
+def read_below(root: Path, path: bytes, max_bytes: int) -> bytes:
+    """The same for a path relative to `root`: no folder on the way may be a link, not even one that was put in a
+    folder's place since it was scanned."""
+    *folders, name = path.split(b"/")
+    try:
+        place = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for folder in folders:
+                above, place = place, os.open(folder, _FOLDER_FLAGS, dir_fd=place)
+                os.close(above)
+            descriptor = os.open(name, _FLAGS, dir_fd=place)
+        finally:
+            os.close(place)
+        return _read(descriptor, max_bytes)
+    except OSError as error:
+        raise PhotoUnreachable(f"cannot be read: {error.strerror}") from error
+
+
+def _read(descriptor: int, max_bytes: int) -> bytes:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadablePhoto("is not a regular file")
         if status.st_size > max_bytes:
-            raise PhotoTooLarge(f"{status.st_size / 1e6:.0f} MB, more than the {max_bytes / 1e6:.0f} MB allowed")
-        try:
+            raise PhotoTooLarge(
+                f"{status.st_size / 1e6:.0f} MB, more than the {max_bytes / 1e6:.0f} MB allowed",
+                advice="Shrink it, or raise [worker] max_megabytes; then `lowkeyd retry`.",
+            )
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(max_bytes)
-        except OSError as error:
-            raise PhotoUnreachable(f"cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import time
@@ -10,15 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lowkeyd.errors import OutboxUnavailable
-from lowkeyd.model import Delivery, sha256
+from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
+from lowkeyd.model import Delivery, Stage, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
 _PROBE_BYTES = 1 << 20
+_MAX_NAME_BYTES = 255
+_TOO_LONG_ADVICE = "Give the photo or its folders shorter names; then `lowkeyd retry`."
 
 
 class Outbox:
-    """A folder tree. Paths are bytes, relative to it. Methods raise OutboxUnavailable when the disk refuses."""
+    """A folder tree. Paths are bytes, relative to it. Methods raise OutboxUnavailable when the disk refuses, and
+    UnsupportedPhoto when a path is too long for any disk."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.fsencode(root)
@@ -49,13 +53,12 @@ class Outbox:
             os.fsync(file.fileno())
 
     def candidates(self, path: bytes) -> Iterator[bytes]:
-        """The wanted name, then the same with (1), (2) ... before the suffix."""
-        stem, suffix = os.path.splitext(path)
-        yield path
-        count = 1
-        while True:
-            yield b"%b (%d)%b" % (stem, count, suffix)
-            count += 1
+        """The wanted name, then the same with (1), (2) ... before the suffix; shortened where a disk needs it."""
+        folder, name = os.path.split(path)
+        stem, suffix = os.path.splitext(name)
+        yield os.path.join(folder, _fitted(stem, suffix))
+        for count in itertools.count(1):
+            yield os.path.join(folder, _fitted(stem, b" (%d)%b" % (count, suffix)))
 
     def is_free(self, path: bytes, ours: Delivery | None) -> bool:
         """Whether the name can be taken: nothing is there, or our own older delivery, untouched since."""
@@ -147,8 +150,20 @@ class Outbox:
         try:
             yield
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UnsupportedPhoto(
+                    "its path would be too long in the outbox", stage=Stage.PUBLISH, advice=_TOO_LONG_ADVICE
+                ) from error
             where = os.fsdecode(error.filename or self._root)
             raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {where}") from error
+
+
+def _fitted(stem: bytes, ending: bytes) -> bytes:
+    """A name that Linux's file systems take. No character of UTF-8 is cut in two."""
+    length = min(len(stem), _MAX_NAME_BYTES - len(ending))
+    while 0 < length < len(stem) and stem[length] & 0xC0 == 0x80:
+        length -= 1
+    return stem[:length] + ending
 
 
 def _take_name_without_links(source: bytes, target: bytes) -> bool:

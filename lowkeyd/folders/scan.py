@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowkeyd.model import PHOTO_SUFFIXES, Signature
+from lowkeyd.model import PHOTO_SUFFIXES, RAW_SUFFIXES, Signature
 
 _JUNK_FOLDERS = frozenset({b"@eaDir", b"__MACOSX", b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})
 """Folders that NAS systems and other computers leave about; hidden ones need no list."""
@@ -23,11 +23,20 @@ class Seen:
 
 
 def is_photo_name(path: bytes) -> bool:
-    """Whether the relative path is one to look at: a photo's suffix, and nothing hidden on the way."""
+    """Whether the relative path is one to look at: a photo's or RAW file's suffix, and nothing hidden on the way."""
     *folders, name = path.split(b"/")
     if name.startswith(b".") or any(_is_junk(folder) for folder in folders):
         return False
-    return os.path.splitext(os.fsdecode(name))[1].lower() in PHOTO_SUFFIXES
+    return _suffix(name) in PHOTO_SUFFIXES | RAW_SUFFIXES
+
+
+def is_raw_name(path: bytes) -> bool:
+    """Whether it is called as cameras call their RAW files."""
+    return _suffix(path) in RAW_SUFFIXES
+
+
+def _suffix(path: bytes) -> str:
+    return os.path.splitext(os.fsdecode(path))[1].lower()
 
 
 def _is_junk(folder: bytes) -> bool:

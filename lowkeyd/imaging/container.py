@@ -1,49 +1,55 @@
-"""What a file is, and whether its end is missing, told from its bytes alone.
-
-Pillow's messages do not tell a damaged photo from one that is still being copied, and the difference decides whether
-the photo is given up or tried again. Nothing here decodes pixels.
-"""
+"""What a file is, told from its bytes alone: its name does not count. Nothing here decodes pixels."""
 
 import struct
+from collections.abc import Iterator
 
-from lowkeyd.errors import PhotoIncomplete, UnreadablePhoto, UnsupportedPhoto
+from lowkeyd.errors import PhotoIncomplete, PhotoLeftAlone, UnreadablePhoto, UnsupportedPhoto
+from lowkeyd.imaging import endings, tiff
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
     (b"BM", "BMP"),
 )
 _UNREAD_SIGNATURES = (
-    (b"GIF8", "a GIF"),
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
     (b"8BPS", "a Photoshop file"),
     (b"%PDF", "a PDF"),
     (b"II+\0", "a BigTIFF"),
     (b"MM\0+", "a BigTIFF"),
 )
+_RAW_SIGNATURES = (
+    b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM", b"FOVb", b"II\x1a\0\0\0HEAPCCDR",
+)  # fmt: skip
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_SEQUENCE_BRANDS = frozenset({b"avis", b"msf1", b"hevc", b"hevx"})
+_RAW_BRAND = b"crx "
 _SMALLEST_PHOTO_BYTES = 32
-_RESERVED_BYTES = 1024
-"""So many zeros do not end a compressed picture, but do end a file whose space was reserved before it was copied."""
-_FEW_RESERVED_BYTES = 64
-"""The same for a file that could not be decoded, where less is enough of a hint."""
+_BLANK_BYTES = 1024
+"""A file that begins with so many zeros has only been given its space."""
 
 
 def sniff(content: bytes) -> str:
-    """The format by its signature: JPEG, PNG, WEBP, TIFF, BMP or HEIF; the file's name does not matter.
+    """The format by its signature: JPEG, PNG, WEBP, TIFF, GIF, BMP, AVIF or HEIF.
 
-    Raises PhotoIncomplete for a file that has barely begun, UnsupportedPhoto for a known format that is not read, and
-    UnreadablePhoto for anything else.
+    Raises PhotoIncomplete for a file that has barely begun, UnsupportedPhoto for a known format that is not read,
+    PhotoLeftAlone for a camera's RAW file, and UnreadablePhoto for anything else.
     """
-    if len(content) < _SMALLEST_PHOTO_BYTES or not content[:_RESERVED_BYTES].strip(b"\0"):
+    if len(content) < _SMALLEST_PHOTO_BYTES or not content[:_BLANK_BYTES].strip(b"\0"):
         raise PhotoIncomplete("next to nothing has been written to the file")
+    if content.startswith(_RAW_SIGNATURES):
+        raise PhotoLeftAlone.raw()
     for signature, name in _SIGNATURES:
         if content.startswith(signature):
+            _object(content, name)
             return name
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "WEBP"
@@ -55,10 +61,20 @@ def sniff(content: bytes) -> str:
     raise UnreadablePhoto("not a picture: no known format begins like this")
 
 
+def _object(content: bytes, name: str) -> None:
+    """Raise what there is to be said against a file whose signature is a photo's."""
+    if name == "TIFF" and _is_raw(content):
+        raise PhotoLeftAlone.raw()
+    if name == "JPEG" and (kind := _unread_jpeg(content)):
+        raise UnsupportedPhoto(f"{kind}, which is not read")
+
+
 def _sniff_ftyp(content: bytes) -> str:
     brands = _brands(content)
+    if _RAW_BRAND in brands:
+        raise PhotoLeftAlone.raw()
     if brands & _AVIF_BRANDS:
-        raise UnsupportedPhoto("an AVIF picture, which is not read")
+        return "AVIF"
     if brands & _HEIF_BRANDS:
         return "HEIF"
     raise UnsupportedPhoto("a video, or a picture in a video's container")
@@ -70,21 +86,87 @@ def _brands(content: bytes) -> set[bytes]:
     return {box[position : position + 4] for position in range(0, len(box), 4) if position != 4}
 
 
-def ends_early(content: bytes, container: str) -> bool:
-    """Whether the end of the file is missing. Asked first, because decoders fill what is missing with grey.
-
-    TIFF and BMP files are never accused here: writers that are careless with sizes are many, and their files decode.
-    """
-    return container in _ENDINGS and _ENDINGS[container](content)
+def is_sequence(content: bytes) -> bool:
+    """Whether an AVIF or HEIF file calls itself a moving picture."""
+    return content[8:12] in _SEQUENCE_BRANDS
 
 
-def explains_failure(content: bytes, container: str) -> bool:
-    """Whether a file that could not be decoded lacks its end, rather than being damaged."""
-    return _ends_in_zeros(content, _FEW_RESERVED_BYTES) or (_ENDINGS | _DOUBTFUL_ENDINGS)[container](content)
+def coded_colour(content: bytes) -> tuple[int, int]:
+    """An AVIF's or HEIF's colour primaries and transfer curve, by their numbers in ITU-T H.273; 2 is "unspecified"."""
+    place = content.find(b"colrnclx")
+    if place < 0 or place + 12 > len(content):
+        return 2, 2
+    primaries, transfer = struct.unpack_from(">HH", content, place + 8)
+    return int(primaries), int(transfer)
 
 
-def _ends_in_zeros(content: bytes, count: int) -> bool:
-    return not content[-count:].strip(b"\0")
+_SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 259, 262, 330, 50706
+_RAW_COMPRESSIONS = frozenset({32767, 34713, 65535})  # Sony, Nikon, Pentax
+_RAW_PHOTOMETRICS = frozenset({32803, 34892})  # what the sensor saw, in TIFF/EP and in DNG
+
+
+def _is_raw(content: bytes) -> bool:
+    """RAW files are TIFFs whose first picture is often a mere preview, which must not be taken for the photo."""
+    try:
+        order, fields = tiff.order_of(content), tiff.read(content, tiff.first(content))
+    except struct.error:
+        return False
+
+    def value(tag: int) -> int:
+        return next(iter(tiff.integers(fields.get(tag), order)), 0)
+
+    is_preview = bool(value(_SUBFILE_TYPE) & 1) and _SUB_DIRECTORIES in fields
+    return (
+        content[8:10] == b"CR"
+        or _DNG_VERSION in fields
+        or is_preview
+        or value(_COMPRESSION) in _RAW_COMPRESSIONS
+        or value(_PHOTOMETRIC) in _RAW_PHOTOMETRICS
+    )
+
+
+_NO_PAGE = 1 | 4  # bits of a subfile's type: a smaller version of another one, a mask for it
+_MAX_PAGES = 1000
+
+
+def has_several_pages(content: bytes) -> bool:
+    """Whether a TIFF holds more than one picture, smaller versions of the first and masks for it not counted."""
+    others = [not kind & _NO_PAGE for kind in _subfile_types(content)]
+    return len(others) > 1 and (not others[0] or any(others[1:]))
+
+
+def _subfile_types(content: bytes) -> Iterator[int]:
+    order, place = tiff.order_of(content), tiff.first(content)
+    seen: set[int] = set()
+    while place and place not in seen and len(seen) < _MAX_PAGES:
+        seen.add(place)
+        yield next(iter(tiff.integers(tiff.read(content, place).get(_SUBFILE_TYPE), order)), 0)
+        place = tiff.following(content, place)
+
+
+_LOSSLESS_FRAMES = frozenset({0xFFC3, 0xFFC7, 0xFFCB, 0xFFCF, 0xFFF7})
+_NO_FRAMES = frozenset({0xFFC4, 0xFFC8, 0xFFCC})  # tables, between the markers of frames
+
+
+def _unread_jpeg(content: bytes) -> str | None:
+    position = 2
+    while position + 5 <= len(content):
+        marker, size, precision = struct.unpack_from(">HHB", content, position)
+        if marker in _LOSSLESS_FRAMES:
+            return "a lossless JPEG"
+        if 0xFFC0 <= marker <= 0xFFCF and marker not in _NO_FRAMES:
+            return f"a JPEG with {precision} bits per channel" if precision != 8 else None
+        if marker == 0xFFDA or not 0xFFC0 <= marker <= 0xFFFE or size < 2:
+            return None
+        position += 2 + size
+    return None
+
+
+def holds_film(content: bytes, kind: str) -> bool:
+    """Whether a film hangs on a JPEG or HEIF, as phones attach it to a Motion Photo."""
+    if kind == "HEIF":
+        return b"mpvd" in content
+    return content.find(b"ftyp", endings.end_of_jpeg(content) or len(content)) >= 0
 
 
 def is_lossless_webp(content: bytes) -> bool:
@@ -103,91 +185,3 @@ def is_lossless_webp(content: bytes) -> bool:
 def png_bits(content: bytes) -> int:
     """Bits per channel. Pillow reads 16-bit colour PNGs as if they had 8, without a word."""
     return content[24] if len(content) > 24 else 0
-
-
-def _jpeg_ends_early(content: bytes) -> bool:
-    position = 2
-    while position + 4 <= len(content):
-        marker, size = struct.unpack_from(">HH", content, position)
-        if marker == 0xFFDA:  # compressed data follow, where FFD9 can only be the end of the picture
-            return content.find(b"\xff\xd9", position + 2 + size) < 0
-        if not 0xFFC0 <= marker <= 0xFFFE or size < 2:
-            return False  # not a segment: damaged
-        position += 2 + size
-    return True
-
-
-def _png_ends_early(content: bytes) -> bool:
-    position = 8
-    while position + 12 <= len(content):
-        size, kind = struct.unpack_from(">I4s", content, position)
-        if kind == b"IEND":
-            return False
-        if not kind.isalpha():
-            return _ends_in_zeros(content, _RESERVED_BYTES)  # not a chunk: reserved or damaged
-        position += 12 + size
-    return True
-
-
-def _webp_ends_early(content: bytes) -> bool:
-    (size,) = struct.unpack_from("<I", content, 4)
-    return size + 8 > len(content) or _ends_in_zeros(content, _RESERVED_BYTES)
-
-
-def _bmp_ends_early(content: bytes) -> bool:
-    (size,) = struct.unpack_from("<I", content, 2)
-    return bool(size > len(content))
-
-
-def _heif_ends_early(content: bytes) -> bool:
-    if _ends_in_zeros(content, _RESERVED_BYTES):
-        return True
-    position = 0
-    while position + 8 <= len(content):
-        size, kind = struct.unpack_from(">I4s", content, position)
-        if size == 0:  # by definition the last box: it goes on to the end of the file
-            return False
-        if size == 1 and position + 16 <= len(content):
-            size = struct.unpack_from(">Q", content, position + 8)[0]
-        if size < 8 or not kind.isascii():
-            return False  # not a box: damaged
-        position += size
-    return position != len(content)
-
-
-_TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_TIFF_DATA_TAGS = {273: 279, 324: 325}  # where strips or tiles begin: how many bytes each has
-
-
-def _tiff_ends_early(content: bytes) -> bool:
-    order = "<" if content.startswith(b"II") else ">"
-    try:
-        fields = _tiff_fields(content, order)
-    except struct.error:  # the directory itself, or a list it points to, lies beyond the end
-        return True
-    ends = (
-        start + size
-        for starts, sizes in _TIFF_DATA_TAGS.items()
-        for start, size in zip(fields.get(starts, ()), fields.get(sizes, ()), strict=False)
-    )
-    return not fields or max(ends, default=0) > len(content)
-
-
-def _tiff_fields(content: bytes, order: str) -> dict[int, tuple[int, ...]]:
-    """The whole-number fields of the first directory. Raises struct.error when they lie beyond the end."""
-    (directory,) = struct.unpack_from(order + "I", content, 4)
-    (count,) = struct.unpack_from(order + "H", content, directory)
-    fields = {}
-    for number in range(count):
-        entry = directory + 2 + 12 * number
-        tag, kind, length = struct.unpack_from(order + "HHI", content, entry)
-        size = _TIFF_TYPE_BYTES.get(kind, 0) * length
-        place = entry + 8 if size <= 4 else struct.unpack_from(order + "I", content, entry + 8)[0]
-        struct.unpack_from(f"{size}x", content, place)
-        if kind in (3, 4):
-            fields[tag] = struct.unpack_from(f"{order}{length}{'H' if kind == 3 else 'I'}", content, place)
-    return fields
-
-
-_ENDINGS = {"JPEG": _jpeg_ends_early, "PNG": _png_ends_early, "WEBP": _webp_ends_early, "HEIF": _heif_ends_early}
-_DOUBTFUL_ENDINGS = {"TIFF": _tiff_ends_early, "BMP": _bmp_ends_early}

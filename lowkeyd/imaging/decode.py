@@ -1,30 +1,39 @@
-"""The stage `decode`: from a file's bytes to upright RGB pixels, and what is needed to write them back in kind.
+"""The stage `decode`: from a file's bytes to upright sRGB pixels, and what is needed to write them back in kind.
 
 The bytes are not trusted. Only formats that photos come in are opened, sizes are checked before pixels are decoded, and
-whatever Pillow raises leaves as one of four errors of ours.
+whatever Pillow raises leaves as one of our own errors.
 """
 
+import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
-from lowkeyd.errors import PhotoIncomplete, PhotoTooLarge, UnreadablePhoto, UnsupportedPhoto
-from lowkeyd.imaging import container, metadata
+from lowkeyd.errors import PhotoIncomplete, PhotoTooLarge, SeveralPictures, UnreadablePhoto, UnsupportedPhoto
+from lowkeyd.imaging import container, endings, samples, tiff
+from lowkeyd.imaging.colour import Space, space_of
+from lowkeyd.imaging.metadata.labels import Labels, gather
+from lowkeyd.imaging.metadata.profile import display_p3, keep_profile
+from lowkeyd.imaging.samples import Values
 from lowkeyd.model import Pixels
 
-DECODER_ERRORS = (*metadata.METADATA_ERRORS, AssertionError)
+Image.MAX_IMAGE_PIXELS = None  # our own limit is checked as early, and can be set
+
+DECODER_ERRORS = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError,
+    AssertionError, struct.error, ImageCms.PyCMSError,
+)  # fmt: skip
 """What Pillow and its libraries raise on damaged bytes; the tests feed it thousands of them."""
 
-_MODES = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr"})
-"""Pillow's names for pixels of eight bits or fewer that become RGB without a judgement about colour."""
-_BITS_PER_SAMPLE = 258  # TIFF tag
 _HEIF_ADVICE = "HEIC photos need one more package: pip install 'lowkeyd[heif]'; then `lowkeyd retry`."
+_P3, _HDR_CURVES = 12, (16, 18)
+"""Numbers of ITU-T H.273: Display P3's primaries; the curves PQ and HLG."""
 
 
 @dataclass(frozen=True)
@@ -46,26 +55,37 @@ class JpegCoding:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded photo: upright pixels, alpha (H x W) if it has any, and how to write it back.
+    """A decoded photo: upright, with what it takes to write it back.
 
-    `format` is JPEG, PNG, WEBP, TIFF, BMP or HEIF. `exif` and `icc_profile` hold only what may go along, so that
-    nothing unprotected but the pixels leaves this module. `lossless` speaks of WebP only.
+    `pixels` are what is seen, in sRGB. `values` (H x W x C, 8 or 16 bits) are what the file holds, in `space`, `alpha`
+    (H x W) what it holds beside them. `format` is JPEG, PNG, WEBP, TIFF, GIF, BMP, AVIF or HEIF. `labels` hold only
+    what may go along, so that nothing unprotected but the pixels leaves this module; `left_out` names in words what
+    else the file showed. `lossless` speaks of WebP, `packed` of TIFF: whether it is compressed.
     """
 
     pixels: Pixels = field(repr=False)
-    alpha: npt.NDArray[np.uint8] | None = field(repr=False)
+    values: Values = field(repr=False)
+    space: Space
     format: str
-    exif: bytes | None = field(default=None, repr=False)
-    icc_profile: bytes | None = field(default=None, repr=False)
+    alpha: Values | None = field(default=None, repr=False)
+    labels: Labels = field(default_factory=Labels, repr=False)
     jpeg: JpegCoding | None = None
     lossless: bool = False
+    packed: bool = True
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it carries our own mark: then it is a copy of ours, and not to be protected again."""
+        return self.labels.xmp.marked
 
 
 def decode(content: bytes, limits: Limits) -> Picture:
     """Decode a photo.
 
     Raises PhotoTooLarge before any pixel is decoded, PhotoIncomplete when the file's end is missing, UnsupportedPhoto
-    when it is a picture that would not come through whole, UnreadablePhoto when it is damaged or no picture.
+    when it is a picture that would not come through whole, PhotoLeftAlone when it is a RAW file, UnreadablePhoto when
+    it is damaged or no picture.
     """
     if len(content) > limits.max_megabytes * 1e6:
         raise PhotoTooLarge(
@@ -73,7 +93,7 @@ def decode(content: bytes, limits: Limits) -> Picture:
             advice="Shrink it, or raise [worker] max_megabytes; then `lowkeyd retry`.",
         )
     kind = container.sniff(content)
-    if container.ends_early(content, kind):
+    if endings.ends_early(content, kind):
         raise PhotoIncomplete(f"the end of the {kind} file is missing")
     with _translated(content, kind):
         image = _open(content, kind)
@@ -85,16 +105,15 @@ def decode(content: bytes, limits: Limits) -> Picture:
 def _translated(content: bytes, kind: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
-            # They concern odd metadata, and sizes below Pillow's limit, for which we have our own.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # they concern odd metadata
             yield
-    except Image.DecompressionBombError as error:
-        raise PhotoTooLarge(f"too many pixels: {error}", advice="Shrink it.") from error
     except MemoryError as error:
-        raise PhotoTooLarge("decoding it needs more memory than there is") from error
+        raise PhotoTooLarge("decoding it needs more memory than it may have") from error
     except DECODER_ERRORS as error:
-        if container.explains_failure(content, kind):
+        if endings.explains_failure(content, kind):
             raise PhotoIncomplete(f"the end of the {kind} file is missing") from error
+        if isinstance(error, UnidentifiedImageError):
+            raise UnreadablePhoto(f"{kind} file that is damaged, or of a kind that is not read") from error
         raise UnreadablePhoto(f"damaged {kind} file: {error}") from error
 
 
@@ -116,13 +135,25 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
     megapixels = image.width * image.height / 1e6
     if megapixels > limits.max_megapixels:
         raise PhotoTooLarge(f"{megapixels:.1f} megapixels, allowed are {limits.max_megapixels:g}")
-    if image.mode not in _MODES:
-        raise UnsupportedPhoto(f"a {kind} picture with {image.mode} pixels; only 8-bit grey or RGB can be protected")
-    if _bits(image, content, kind) > 8:
-        raise UnsupportedPhoto(f"a {kind} picture with more than 8 bits per channel")
+    if not samples.is_readable(image.mode):
+        raise UnsupportedPhoto(f"{kind} with {image.mode} pixels, which is not read")
+    if (bits := _bits(image, content, kind)) not in (1, 2, 4, 8, 16):
+        raise UnsupportedPhoto(f"{kind} with {bits} bits per channel, which is not read")
+    if kind in ("AVIF", "HEIF") and _is_hdr(image, content):
+        raise UnsupportedPhoto("a picture of high dynamic range (PQ or HLG), which would look dull with eight bits")
+    if _moves(image, content, kind):
+        raise SeveralPictures(f"several frames or pages in one {kind} file")
+
+
+def _is_hdr(image: Image.Image, content: bytes) -> bool:
+    return "icc_profile" not in image.info and container.coded_colour(content)[1] in _HDR_CURVES
+
+
+def _moves(image: Image.Image, content: bytes, kind: str) -> bool:
     # A JPEG's or HEIF's further frames are other views of the same moment; they are left out of the copy.
-    if kind not in ("JPEG", "HEIF") and getattr(image, "n_frames", 1) > 1:
-        raise UnsupportedPhoto(f"a {kind} file with several frames or pages")
+    if kind in ("JPEG", "HEIF"):
+        return container.is_sequence(content)
+    return container.has_several_pages(content) if kind == "TIFF" else getattr(image, "n_frames", 1) > 1
 
 
 def _bits(image: Image.Image, content: bytes, kind: str) -> int:
@@ -130,28 +161,37 @@ def _bits(image: Image.Image, content: bytes, kind: str) -> int:
         return container.png_bits(content)
     if kind == "TIFF":
         tags: dict[int, tuple[int, ...]] = getattr(image, "tag_v2", {})
-        return max(tags.get(_BITS_PER_SAMPLE, (1,)))
-    return 8  # what comes from the other formats has 8, or was told apart by its mode
+        return max(tags.get(tiff.BITS_PER_SAMPLE, (1,)))
+    return 16 if image.mode == "I;16" else 8  # the former is a grey HEIF of more than eight bits
 
 
 def _read(image: Image.Image, content: bytes, kind: str) -> Picture:
-    jpeg = _jpeg_coding(image)
-    exif = metadata.read_exif(image) if kind == "TIFF" else None  # while the file behind it is still open
-    image.load()
-    exif = exif or metadata.read_exif(image)  # PNG's may come after the pixels
-    profile = metadata.keep_profile(image)
+    jpeg, left_out = _jpeg_coding(image), _left_out(image, content, kind)
+    read = samples.read(partial(_open, content, kind), image, _bits(image, content, kind))
+    labels, orientation = gather(image, content, kind)
     # Pillow itself turns TIFF, and libheif HEIF, whose EXIF orientation does not count.
-    turned = image if kind in ("TIFF", "HEIF") else metadata.upright(image, exif)
-    pixels, alpha = _to_arrays(turned)
+    if kind not in ("TIFF", "HEIF") and orientation in _TURNS:
+        read = read.turned(_TURNS[orientation])
+    space = space_of(read.mode, keep_profile(_profile(image, content, kind), read.mode))
     return Picture(
-        pixels,
-        alpha,
+        space.show(read.colour),
+        read.colour,
+        space,
         kind,
-        metadata.keep_exif(exif),
-        profile,
+        read.alpha,
+        labels,
         jpeg,
         lossless=kind == "WEBP" and container.is_lossless_webp(content),
+        packed=image.info.get("compression") != "raw",
+        left_out=left_out,
     )
+
+
+def _profile(image: Image.Image, content: bytes, kind: str) -> object:
+    profile = image.info.get("icc_profile")
+    if not profile and kind in ("AVIF", "HEIF") and container.coded_colour(content)[0] == _P3:
+        return display_p3()  # no other format can tell it by a number, and Pillow writes none
+    return profile
 
 
 def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
@@ -161,9 +201,26 @@ def _jpeg_coding(image: Image.Image) -> JpegCoding | None:
     return JpegCoding(tables, JpegImagePlugin.get_sampling(image), bool(image.info.get("progressive")))
 
 
-def _to_arrays(image: Image.Image) -> tuple[Pixels, npt.NDArray[np.uint8] | None]:
-    # Copied, because arrays that look into Pillow's memory are read-only and torch refuses those.
-    if not image.has_transparency_data:
-        return np.array(image.convert("RGB")), None
-    rgba = np.array(image.convert("RGBA"))  # (H, W, 4) uint8
-    return np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
+def _left_out(image: Image.Image, content: bytes, kind: str) -> tuple[str, ...]:
+    found = []
+    if kind in ("JPEG", "HEIF") and (further := getattr(image, "n_frames", 1) - 1) > 0:
+        found.append(f"{further} further picture{'s' if further > 1 else ''} in the file")
+    if kind in ("JPEG", "HEIF") and container.holds_film(content, kind):
+        found.append("the film of a Motion Photo")
+    return tuple(found)
+
+
+def _turn(turn: Callable[[Values], Values]) -> Callable[[Values], Values]:
+    return lambda values: np.ascontiguousarray(turn(values))
+
+
+_TURNS = {
+    2: _turn(lambda values: values[:, ::-1]),
+    3: _turn(lambda values: values[::-1, ::-1]),
+    4: _turn(lambda values: values[::-1]),
+    5: _turn(lambda values: values.swapaxes(0, 1)),
+    6: _turn(lambda values: values[::-1].swapaxes(0, 1)),
+    7: _turn(lambda values: values[::-1, ::-1].swapaxes(0, 1)),
+    8: _turn(lambda values: values[:, ::-1].swapaxes(0, 1)),
+}
+"""EXIF's orientations, and how the picture is turned so that it stands upright."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    not_,
     or_,
     select,
     tuple_,
@@ -37,6 +38,8 @@ from lowkeyd.store.schema import photos
 
 _IN_WORK = (State.RUNNING, State.PUBLISHING)
 _PATHS_PER_QUERY = 500
+_GONE = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.ADMIT)
+"""Ignored because the file was away; what was ignored at a later stage is not for us."""
 _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": None, "seconds": None}
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
 _FRESH: dict[str, Any] = {"attempts": 0, "suspect": 0, "not_before": 0.0, "stage": None, "reason": None, "advice": None}
@@ -75,9 +78,7 @@ class Queue:
 
     def _signatures(self, chunk: Sequence[Photo]) -> dict[tuple[str, bytes], Signature]:
         wanted = tuple_(photos.c.watch, photos.c.path).in_([(photo.watch, photo.path) for photo in chunk])
-        query = select(photos.c.watch, photos.c.path, photos.c.size, photos.c.mtime_ns).where(
-            wanted, photos.c.state != State.IGNORED
-        )
+        query = select(photos.c.watch, photos.c.path, photos.c.size, photos.c.mtime_ns).where(wanted, not_(_GONE))
         with self._transaction() as connection:
             return {(row.watch, row.path): Signature(row.size, row.mtime_ns) for row in connection.execute(query)}
 
@@ -93,7 +94,7 @@ class Queue:
         outdated = or_(
             photos.c.size != new.excluded.size,
             photos.c.mtime_ns != new.excluded.mtime_ns,
-            photos.c.state == State.IGNORED,
+            _GONE,
         )
         # Spelled out, because an IN list cannot be part of a statement for many rows.
         in_work = or_(*(photos.c.state == state for state in _IN_WORK))
@@ -163,6 +164,12 @@ class Queue:
             row = connection.execute(query.limit(1)).one_or_none()
         return None if row is None else (Delivery(row.delivery_path, row.delivery_sha256), row.verdict, row.strength)
 
+    def is_delivery(self, sha256: str) -> bool:
+        """Whether this very content is a copy of ours, come back by another way."""
+        query = select(photos.c.id).where(photos.c.delivery_sha256 == sha256, photos.c.state == State.DONE)
+        with self._transaction() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def delivered(self, job: Job) -> Delivery | None:
         """What an earlier version of this photo left in the outbox: the only file that its next version may replace."""
         query = select(photos.c.delivery_path, photos.c.delivery_sha256).where(photos.c.id == job.id)
@@ -228,6 +235,10 @@ class Queue:
     def ignore(self, job: Job, reason: str, now: float) -> None:
         """The photo is no longer any of our business, until it is seen again."""
         self._end(job, State.IGNORED, now, stage=Stage.ADMIT, reason=reason, advice=None)
+
+    def leave_alone(self, job: Job, reason: str, advice: str, now: float) -> None:
+        """This version of the file is not for us, however often it is seen."""
+        self._end(job, State.IGNORED, now, stage=Stage.DECODE, reason=reason, advice=advice)
 
     def wait(
         self, job: Job, stage: Stage, reason: str, advice: str, until: float, now: float, *, counted: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lowkeyd import __version__, config
-from lowkeyd.errors import PhotoChanged, PhotoUnreachable
+from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals, scan
 from lowkeyd.model import Job, sha256
 from lowkeyd.store.queue import Queue
@@ -42,21 +42,25 @@ class Admission:
         if root is None:
             self.photos.ignore(job, "its folder is no longer watched", time.time())
             return None
+        if scan.is_raw_name(job.photo.path):
+            raise PhotoLeftAlone.raw()
         path = os.path.join(os.fsencode(root), job.photo.path)
-        content = self._read(job, root, path)
+        content = self._read(job, root)
         if content is None:
             return None
         digest = sha256(content)
+        if self.photos.is_delivery(digest):
+            raise PhotoLeftAlone("protected already: it is a copy that lowkeyd delivered")
         if not self.photos.admit(job, digest):
             self.photos.release(job, time.time(), until=time.time() + _TWIN_WAIT_S)
             return None
         return None if self._deliver_twin(job, digest) else Admitted(path, digest)
 
-    def _read(self, job: Job, root: Path, path: bytes) -> bytes | None:
+    def _read(self, job: Job, root: Path) -> bytes | None:
         try:
-            content = originals.read(Path(os.fsdecode(path)), self.max_bytes)
+            content = originals.read_below(root, job.photo.path, self.max_bytes)
         except PhotoUnreachable:
-            if os.path.lexists(path) or not root.is_dir():
+            if os.path.lexists(os.path.join(os.fsencode(root), job.photo.path)) or not root.is_dir():
                 raise
             self.photos.ignore(job, "it was taken away before its turn", time.time())
             return None
@@ -78,7 +82,12 @@ class Admission:
         return True
 
 
-def fingerprint(settings: config.Attack) -> str:
+def fingerprint(settings: config.Config) -> str:
     """Changes when the same photo would come out differently."""
-    deciding = settings.model_dump(include={"preset", "ensemble", "judges", "seed"}) | {"version": __version__}
+    deciding = {
+        "attack": settings.attack.model_dump(include={"preset", "ensemble", "judges", "seed"}),
+        "outbox": settings.outbox.model_dump(include={"format", "heic"}),
+        "metadata": settings.metadata.model_dump(),
+        "version": __version__,
+    }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -21,11 +21,11 @@ def _serve(*arguments: Any) -> None:
 class Child:
     """A spawned process, never forked: CUDA does not survive a fork, and neither do threads' locks."""
 
-    def __init__(self, attack: config.Attack, worker: config.Worker, device: str) -> None:
+    def __init__(self, settings: config.Config, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
-            target=_serve, args=(theirs, attack, worker, device), name=f"lowkeyd worker {device}", daemon=True
+            target=_serve, args=(theirs, settings, device), name=f"lowkeyd worker {device}", daemon=True
         )
         self._oom_kills = _oom_kills()
         self._process.start()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, TryLater
-from lowkeyd.folders import originals
+from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, TryLater
+from lowkeyd.folders import companions, originals
 from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable
 from lowkeyd.store.queue import Queue, verdict_json
 from lowkeyd.work import retry
@@ -40,6 +40,8 @@ class Conclusion:
             raise
         except TryLater as error:
             self._later(job, error)
+        except PhotoError as error:
+            self._failed(job, error.stage, error.reason, error.advice)
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
         match outcome:
@@ -47,6 +49,9 @@ class Conclusion:
                 self._protected(job, outcome)
             case NoFace():
                 self._no_face(job)
+            case PhotoLeftAlone():
+                log.info("ignored", **_named(job), reason=outcome.reason)
+                self.photos.leave_alone(job, outcome.reason, outcome.advice, time.time())
             case PhotoError():
                 self._failed(job, outcome.stage, outcome.reason, outcome.advice)
             case TryLater():
@@ -57,16 +62,18 @@ class Conclusion:
         self.photos.judged(job, verdict_json(verdict), verdict.strength, self.fingerprint, round(protected.seconds, 3))
         path = self.publisher.publish(job, protected.content, protected.suffix)
         if path is not None:
-            log.info("done", **_named(job), delivered=readable(path), faces=len(verdict.faces))
+            beside = companions.beside(self.roots[job.photo.watch], job.photo.path)
+            left_out = ", ".join([*protected.left_out, *map(readable, beside)])
+            named = _named(job) | ({"left_out": left_out} if left_out else {})
+            log.info("done", **named, delivered=readable(path), faces=len(verdict.faces))
 
     def _no_face(self, job: Job) -> None:
         log.info("no_face", **_named(job), copied=self.copy_no_face)
         if not self.copy_no_face:
             self.photos.no_face(job, time.time())
             return
-        root, name = self.roots[job.photo.watch], os.fsdecode(job.photo.path)
-        content = originals.read(root / name, self.max_bytes)
-        self.publisher.publish(job, content, os.path.splitext(name)[1])
+        content = originals.read_below(self.roots[job.photo.watch], job.photo.path, self.max_bytes)
+        self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1])
 
     def _failed(self, job: Job, stage: Stage, reason: str, advice: str) -> None:
         log.warning("failed", **_named(job), stage=stage, reason=reason)

@@ -129,7 +129,7 @@ class Dispatcher(threading.Thread):
         if self._stopping.wait(retry.restart_delay_s(self._deaths)):
             return None
         self.hands.state = "starting"
-        self._child = Child(self._settings.attack, self._settings.worker, self._device)
+        self._child = Child(self._settings, self._device)
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:

@@ -1,4 +1,4 @@
-"""The worker child: the only process that holds networks, CUDA and untrusted image bytes.
+"""The worker child: the only process that holds networks and CUDA, and the only one that reads untrusted image bytes.
 
 It serves one connection and ends with it. Ending the process is the only way that GPU memory and idle watts come back.
 """
@@ -24,7 +24,7 @@ _OOM_SCORE = "500"
 """When memory runs out, the kernel should take the worker, which loses nothing, and not the daemon."""
 
 
-def serve(connection: Connection, attack: config.Attack, worker: config.Worker, device: str) -> None:
+def serve(connection: Connection, settings: config.Config, device: str) -> None:
     """Answer batches of tasks until the daemon closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the daemon decides for us
     with contextlib.suppress(OSError):
@@ -32,7 +32,7 @@ def serve(connection: Connection, attack: config.Attack, worker: config.Worker, 
     # A daemon that is gone shows as a closed connection: at the next step of the loop, if not before.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            _serve(connection, attack, worker, device)
+            _serve(connection, settings, device)
         except Fatal as error:
             connection.send(Unfit(str(error)))
         except (EOFError, OSError):
@@ -41,11 +41,11 @@ def serve(connection: Connection, attack: config.Attack, worker: config.Worker, 
             connection.send(Broken(traceback.format_exc()))
 
 
-def _serve(connection: Connection, attack: config.Attack, worker: config.Worker, device: str) -> None:
+def _serve(connection: Connection, settings: config.Config, device: str) -> None:
     started = time.monotonic()
-    protector = Protector(attack, worker, device)
+    protector = Protector(settings, device)
     connection.send(Ready(protector.device, time.monotonic() - started))
-    max_bytes = int(worker.max_megabytes * 1e6)
+    max_bytes = int(settings.worker.max_megabytes * 1e6)
     while True:
         tasks: list[Task] = connection.recv()
         photos = [(task.job, partial(_read, task, max_bytes)) for task in tasks]

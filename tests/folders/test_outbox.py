@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.errors import OutboxUnavailable
+from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
 from lowkeyd.folders.outbox import Outbox
-from lowkeyd.model import Delivery, sha256
+from lowkeyd.model import Delivery, Stage, sha256
 
 OURS = Delivery(b"in/a.jpg", sha256(b"ours"))
 
@@ -100,3 +100,45 @@ def test_holds_compares_bytes(outbox: Outbox) -> None:
     outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
     assert outbox.holds(OURS)
     assert not outbox.holds(Delivery(b"in/a.jpg", sha256(b"else")))
+
+
+def test_names_that_would_be_too_long_are_shortened_at_a_character(outbox: Outbox, tmp_path: Path) -> None:
+    longest = "ä".encode() * 125 + b"x.jpg"  # 255 bytes
+    first, second = itertools.islice(outbox.candidates(b"in/" + longest), 2)
+    assert first == b"in/" + longest
+    assert second == b"in/" + "ä".encode() * 123 + b" (1).jpg"
+    (one,) = itertools.islice(outbox.candidates(b"in/" + longest.replace(b".jpg", b".webp")), 1)
+    assert len(os.path.basename(one)) <= 255
+    one.decode()
+    for name in (first, second):
+        assert outbox.place(outbox.write_temp(b"in", b"ours", 0), Delivery(name, "d"), None)
+
+
+def test_a_path_too_long_for_any_disk_is_that_photos_trouble_not_the_outboxs(outbox: Outbox) -> None:
+    deep = b"/".join([b"d" * 200] * 25)
+    with pytest.raises(UnsupportedPhoto, match="too long") as caught:
+        outbox.write_temp(deep, b"ours", 0)
+    assert caught.value.stage is Stage.PUBLISH
+
+
+def test_on_a_disk_blind_to_case_the_second_of_two_names_gets_a_number(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is faked: links and look-ups that take A.jpg for a.jpg, as exFAT and SMB do."""
+    link, exists = os.link, os.path.lexists
+
+    def folded(path: bytes) -> bytes:
+        folder, name = os.path.split(path)
+        there = [one for one in os.listdir(folder) if one.lower() == name.lower()] if exists(folder) else []
+        return os.path.join(folder, there[0]) if there else path
+
+    monkeypatch.setattr(os, "link", lambda source, target: link(source, folded(target)))
+    monkeypatch.setattr(os.path, "lexists", lambda path: exists(folded(path)))
+    for wanted, content in ((b"in/A.jpg", b"first"), (b"in/a.jpg", b"second")):
+        temp = outbox.write_temp(b"in", content, 0)
+        free = (name for name in outbox.candidates(wanted) if outbox.is_free(name, None))
+        assert any(outbox.place(temp, Delivery(name, sha256(content)), None) for name in free)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "in").iterdir()} == {
+        "A.jpg": b"first",
+        "a (1).jpg": b"second",
+    }

@@ -1,9 +1,10 @@
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from lowkeyd.folders.scan import is_photo_name, look, walk
+from lowkeyd.folders.scan import is_photo_name, is_raw_name, look, walk
 
 
 @pytest.mark.parametrize("name", [b"a.jpg", b"deep/er/A.JPEG", b"x.heic", b"caf\xe9.png", b"two.dots.webp"])
@@ -53,3 +54,47 @@ def test_a_copy_that_keeps_its_old_date_still_counts_as_just_touched(tmp_path: P
     assert seen is not None
     assert seen.signature.mtime_ns == 1_000_000 * 10**9
     assert seen.touched_at > 1_700_000_000
+
+
+@pytest.mark.parametrize("name", [b"a.NEF", b"a.dng", b"sub/a.cr3", b"a.arw"])
+def test_raw_files_are_seen_so_that_they_can_be_named(name: bytes) -> None:
+    assert is_photo_name(name)
+    assert is_raw_name(name)
+    assert not is_raw_name(b"a.jpg")
+
+
+@pytest.mark.parametrize("name", [b"a.avif", b"a.gif", b"a.HIF", b"a.jfif"])
+def test_rarer_photos_by_name(name: bytes) -> None:
+    assert is_photo_name(name)
+
+
+ODD_NAMES = [
+    b"caf\xe9.jpg",
+    b"line\nbreak.jpg",
+    b"tab\tand\x1bescape.jpg",
+    b"a" * 251 + b".jpg",
+    b"\xe2\x80\xae.jpg",
+    b" .jpg",
+    b"a.jpg.jpg",
+    b"-rf.jpg",
+    "e\u0301.jpg".encode(),
+    "é.jpg".encode(),
+    b"A.JPG",
+    b"a.jpg",
+]
+
+
+def test_odd_names_come_through_the_walk_as_the_bytes_they_are(tmp_path: Path) -> None:
+    for name in ODD_NAMES:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
+    assert sorted(seen.path for seen in walk(tmp_path)) == sorted(ODD_NAMES)
+
+
+def test_folders_and_sockets_with_a_photos_name_are_no_photos(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").mkdir()
+    (tmp_path / "x.jpg" / "inside.jpg").write_bytes(b"x")
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "s.jpg"))
+        assert [seen.path for seen in walk(tmp_path)] == [b"x.jpg/inside.jpg"]
+        assert look(tmp_path, b"x.jpg") is None
+        assert look(tmp_path, b"s.jpg") is None

@@ -227,3 +227,26 @@ def test_a_damaged_database_is_one_clear_error(path: Path) -> None:
     path.write_bytes(b"this is no database, and long enough to tell" * 100)
     with pytest.raises(StoreError, match="cannot be opened"):
         Queue(path)
+
+
+def test_what_is_left_alone_stays_so_until_it_changes(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.nef")], NOW)
+    photos.leave_alone(claim_one(photos), "raw: not for us", "Do this.", NOW)
+    assert photos.unknown([photo("a.nef")]) == []
+    assert photos.offer([photo("a.nef")], NOW) == 0
+    assert (row(path, "a.nef")["state"], row(path, "a.nef")["reason"]) == ("ignored", "raw: not for us")
+    assert photos.unknown([photo("a.nef", size=2)]) == [photo("a.nef", size=2)]
+
+
+def test_our_own_deliveries_are_known_by_their_bytes(photos: Queue) -> None:
+    photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
+    first, second = photos.claim(2, NOW)
+    publish(photos, first, sha256="d1")
+    assert not photos.is_delivery("d1")
+    photos.judged(first, "{}", "protected", "f", 1.0)
+    photos.done(first.id, NOW)
+    assert photos.is_delivery("d1")
+    assert not photos.is_delivery("d2")
+    publish(photos, second, path=b"inbox/b.jpg", sha256="d3")
+    photos.done(second.id, NOW)  # without a verdict: a photo without faces that was copied as it is
+    assert not photos.is_delivery("d3")

@@ -1,0 +1,142 @@
+"""Whether the end of a file is missing: a photo that is still being copied is tried again, a damaged one given up.
+
+Pillow's messages do not tell the two apart. Nothing here decodes pixels.
+"""
+
+import struct
+
+from lowkeyd.imaging import tiff
+
+_RESERVED_BYTES = 1024
+"""So many zeros do not end a compressed picture, but do end a file whose space was reserved before it was copied."""
+_FEW_RESERVED_BYTES = 64
+"""The same for a file that could not be decoded, where less is enough of a hint."""
+
+
+def ends_early(content: bytes, container: str) -> bool:
+    """Whether the end of the file is missing. Asked first, because decoders fill what is missing with grey.
+
+    TIFF and BMP files are never accused here: writers that are careless with sizes are many, and their files decode.
+    """
+    return container in _ENDINGS and _ENDINGS[container](content)
+
+
+def explains_failure(content: bytes, container: str) -> bool:
+    """Whether a file that could not be decoded lacks its end, rather than being damaged."""
+    return _ends_in_zeros(content, _FEW_RESERVED_BYTES) or (_ENDINGS | _DOUBTFUL_ENDINGS)[container](content)
+
+
+def _ends_in_zeros(content: bytes, count: int) -> bool:
+    return not content[-count:].strip(b"\0")
+
+
+def end_of_jpeg(content: bytes) -> int | None:
+    """Where the first picture of a JPEG file ends; None when it does not. Further frames and films come behind it."""
+    position = 2
+    while position + 4 <= len(content):
+        marker, size = struct.unpack_from(">HH", content, position)
+        if marker == 0xFFDA:  # compressed data follow, where FFD9 can only be the end of the picture
+            end = content.find(b"\xff\xd9", position + 2 + size)
+            return None if end < 0 else end + 2
+        if not 0xFFC0 <= marker <= 0xFFFE or size < 2:
+            return len(content)  # not a segment: damaged
+        position += 2 + size
+    return None
+
+
+def _jpeg_ends_early(content: bytes) -> bool:
+    return end_of_jpeg(content) is None
+
+
+def _png_ends_early(content: bytes) -> bool:
+    position = 8
+    while position + 12 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, position)
+        if kind == b"IEND":
+            return False
+        if not kind.isalpha():
+            return _ends_in_zeros(content, _RESERVED_BYTES)  # not a chunk: reserved or damaged
+        position += 12 + size
+    return True
+
+
+def _webp_ends_early(content: bytes) -> bool:
+    (size,) = struct.unpack_from("<I", content, 4)
+    return size + 8 > len(content) or _ends_in_zeros(content, _RESERVED_BYTES)
+
+
+def _bmp_ends_early(content: bytes) -> bool:
+    (size,) = struct.unpack_from("<I", content, 2)
+    return bool(size > len(content))
+
+
+def _gif_ends_early(content: bytes) -> bool:
+    position = 13 + _gif_colours(content[10])
+    while position < len(content):
+        match content[position]:
+            case 0x3B:
+                return False
+            case 0x21:  # an extension: its kind, then blocks
+                position = _after_gif_blocks(content, position + 2)
+            case 0x2C if position + 10 < len(content):  # a picture: its place and colours, then blocks
+                position = _after_gif_blocks(content, position + 11 + _gif_colours(content[position + 9]))
+            case 0x2C:
+                return True
+            case _:
+                return _ends_in_zeros(content, _RESERVED_BYTES)  # not a block: reserved or damaged
+    return True
+
+
+def _gif_colours(flags: int) -> int:
+    return int(3 * 2 ** ((flags & 7) + 1)) if flags & 0x80 else 0
+
+
+def _after_gif_blocks(content: bytes, position: int) -> int:
+    while position < len(content) and content[position]:
+        position += 1 + content[position]
+    return position + 1
+
+
+def _boxes_end_early(content: bytes) -> bool:
+    if _ends_in_zeros(content, _RESERVED_BYTES):
+        return True
+    position = 0
+    while position + 8 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, position)
+        if size == 0:  # by definition the last box: it goes on to the end of the file
+            return False
+        if size == 1 and position + 16 <= len(content):
+            size = struct.unpack_from(">Q", content, position + 8)[0]
+        if size < 8 or not kind.isascii():
+            return False  # not a box: damaged
+        position += size
+    return position != len(content)
+
+
+_TIFF_DATA_TAGS = {273: 279, 324: 325}  # where strips or tiles begin: how many bytes each has
+
+
+def _tiff_ends_early(content: bytes) -> bool:
+    try:
+        order, fields = tiff.order_of(content), tiff.read(content, tiff.first(content), strict=True)
+    except struct.error:  # the directory itself, or a list it points to, lies beyond the end
+        return True
+    ends = (
+        start + size
+        for starts, sizes in _TIFF_DATA_TAGS.items()
+        for start, size in zip(
+            tiff.integers(fields.get(starts), order), tiff.integers(fields.get(sizes), order), strict=False
+        )
+    )
+    return not fields or max(ends, default=0) > len(content)
+
+
+_ENDINGS = {
+    "JPEG": _jpeg_ends_early,
+    "PNG": _png_ends_early,
+    "WEBP": _webp_ends_early,
+    "GIF": _gif_ends_early,
+    "HEIF": _boxes_end_early,
+    "AVIF": _boxes_end_early,
+}
+_DOUBTFUL_ENDINGS = {"TIFF": _tiff_ends_early, "BMP": _bmp_ends_early}

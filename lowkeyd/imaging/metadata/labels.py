@@ -1,0 +1,124 @@
+"""Everything that is said about a photo, gathered from where its format keeps it, and what the owner lets go along."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from lowkeyd.imaging import tiff
+from lowkeyd.imaging.metadata import exif, iptc, xmp
+from lowkeyd.imaging.metadata.exif import NO_EXIF, Exif
+from lowkeyd.imaging.metadata.iptc import DataSet
+from lowkeyd.imaging.metadata.text import decoded, is_written
+from lowkeyd.imaging.metadata.xmp import NO_XMP, Xmp
+
+if TYPE_CHECKING:  # the configuration's library is slow to load, and the process that decodes needs none of it
+    from lowkeyd import config
+
+COMMENT = "Comment"
+"""The name under which a PNG keeps what a JPEG or GIF calls its comment."""
+_TEXTS = frozenset({"Title", "Author", "Description", "Copyright", "Creation Time", "Software", "Disclaimer", "Warning",
+                    "Source", COMMENT})  # fmt: skip
+"""The PNG standard's own names. Others hold whole blocks of other programs, thumbnails included."""
+_PNG_COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"sBIT")
+_MAX_COLOUR_BYTES = 32
+_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP = 700, 33723, 34377
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What may go along. `texts` are named as in a PNG; `dpi` is across and down; `png_colour` are a PNG's chunks that
+    say how its values are meant where no profile does."""
+
+    exif: Exif = NO_EXIF
+    xmp: Xmp = NO_XMP
+    iptc: tuple[DataSet, ...] = ()
+    texts: dict[str, str] = field(default_factory=dict)
+    dpi: tuple[float, float] | None = None
+    png_colour: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def gather(image: Image.Image, content: bytes, kind: str) -> tuple[Labels, int]:
+    """The labels of an opened picture, loaded already, and its EXIF orientation."""
+    block, packet, captions = image.info.get("exif"), image.info.get("xmp"), _jpeg_captions(image)
+    if kind == "TIFF":
+        block, packet, captions = content, _tiff_bytes(content, _TIFF_XMP), _tiff_captions(content)
+    kept, orientation = exif.read(block)
+    labels = Labels(
+        kept,
+        xmp.read(packet),
+        iptc.read(captions),
+        _texts(image, kind),
+        _dpi(image),
+        _png_colour(content) if kind == "PNG" else (),
+    )
+    return labels, orientation
+
+
+def _jpeg_captions(image: Image.Image) -> object:
+    resources = image.info.get("photoshop")
+    return resources.get(iptc.RESOURCE) if isinstance(resources, dict) else None
+
+
+def _tiff_bytes(content: bytes, tag: int) -> bytes | None:
+    value = tiff.read(content, tiff.first(content)).get(tag)
+    return None if value is None else value.raw
+
+
+def _tiff_captions(content: bytes) -> bytes | None:
+    resources = _tiff_bytes(content, _TIFF_PHOTOSHOP)
+    return _tiff_bytes(content, _TIFF_IPTC) or (iptc.resource(resources) if resources else None)
+
+
+def _texts(image: Image.Image, kind: str) -> dict[str, str]:
+    if kind == "PNG":
+        found = {name: image.info[name] for name in _TEXTS if isinstance(image.info.get(name), str)}
+    else:
+        comment = image.info.get("comment")
+        found = {COMMENT: decoded(comment)} if isinstance(comment, bytes) else {}
+    return {name: str(text) for name, text in found.items() if is_written(text)}
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    dpi = image.info.get("dpi")
+    try:
+        across, down = (float(number) for number in dpi)  # type: ignore[union-attr]
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return (across, down) if all(1 <= number <= 65_000 for number in (across, down)) else None
+
+
+def _png_colour(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    found: dict[bytes, bytes] = {}
+    position = 8
+    while position + 12 <= len(content):
+        size, name = int.from_bytes(content[position : position + 4], "big"), content[position + 4 : position + 8]
+        if name == b"IDAT":
+            break
+        if name in _PNG_COLOUR and size <= _MAX_COLOUR_BYTES:
+            found.setdefault(name, content[position + 8 : position + 8 + size])
+        position += 12 + size
+    return tuple(found.items())
+
+
+def allowed(labels: Labels, policy: "config.Metadata") -> Labels:
+    """What of the labels the owner lets go along."""
+    if policy.privacy:
+        return Labels(dpi=labels.dpi, png_colour=labels.png_colour)
+    kept = replace(
+        labels,
+        exif=labels.exif if policy.exif == "keep" else replace(labels.exif, main={}, camera={}),
+        xmp=labels.xmp if policy.xmp == "keep" else NO_XMP,
+        iptc=labels.iptc if policy.iptc == "keep" else (),
+        texts=labels.texts if policy.comment == "keep" else {},
+    )
+    return kept if policy.gps == "keep" else _without_place(kept)
+
+
+def _without_place(labels: Labels) -> Labels:
+    return replace(
+        labels,
+        exif=replace(labels.exif, place={}),
+        xmp=replace(labels.xmp, properties=tuple(one for one in labels.xmp.properties if not one.is_place)),
+        iptc=tuple(one for one in labels.iptc if not one.is_place),
+    )

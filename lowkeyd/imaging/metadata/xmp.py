@@ -1,0 +1,192 @@
+"""XMP: of a packet, only named properties whose values are plain texts go along, in a packet of our own.
+
+Previews, depth maps, hidden frames, editing histories and the names that face tagging ties to faces are structures or
+have other names, so they stay behind without being known.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+from lowkeyd.imaging.metadata.text import is_written
+
+MAX_PACKET_BYTES = 60_000
+"""What fits into one segment of a JPEG, with room for its header."""
+_MAX_SOURCE_BYTES = 4_000_000
+_MAX_ITEMS = 500
+
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_LISTS = {f"{{{_RDF}}}{kind}": kind for kind in ("Alt", "Bag", "Seq")}
+_ITEM = f"{{{_RDF}}}li"
+_DESCRIPTION = f"{{{_RDF}}}Description"
+_RESOURCE = f"{{{_RDF}}}resource"
+_FORBIDDEN = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+"""XMP needs no document type, and entities can be made to multiply."""
+
+_NAMESPACES = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "tiff": "http://ns.adobe.com/tiff/1.0/",
+    "exif": "http://ns.adobe.com/exif/1.0/",
+    "exifEX": "http://cipa.jp/exif/1.0/",
+    "aux": "http://ns.adobe.com/exif/1.0/aux/",
+    "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
+    "lr": "http://ns.adobe.com/lightroom/1.0/",
+    "digiKam": "http://www.digikam.org/ns/1.0/",
+    "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
+    "GPano": "http://ns.google.com/photos/1.0/panorama/",
+}
+_KEPT = {
+    "dc": "title description creator rights subject source publisher contributor date type language coverage",
+    "xmp": "CreateDate ModifyDate MetadataDate CreatorTool Rating Label Nickname",
+    "xmpRights": "Marked Owner UsageTerms WebStatement Certificate",
+    "photoshop": "Headline Credit Source DateCreated Instructions TransmissionReference AuthorsPosition CaptionWriter "
+    "Category SupplementalCategories Urgency",
+    "tiff": "Make Model Software Artist Copyright DateTime ImageDescription",
+    "exif": "DateTimeOriginal DateTimeDigitized ExposureTime FNumber ExposureProgram ExposureBiasValue "
+    "MaxApertureValue MeteringMode LightSource FocalLength FocalLengthIn35mmFilm ISOSpeedRatings ColorSpace "
+    "WhiteBalance ExposureMode SceneCaptureType ShutterSpeedValue ApertureValue UserComment",
+    "exifEX": "LensModel LensMake LensSpecification PhotographicSensitivity",
+    "aux": "Lens LensID LensInfo",
+    "Iptc4xmpCore": "IntellectualGenre Scene SubjectCode AltTextAccessibility ExtDescrAccessibility",
+    "lr": "hierarchicalSubject",
+    "digiKam": "TagsList",
+    "MicrosoftPhoto": "Rating LastKeywordXMP",
+    "GPano": "UsePanoramaViewer ProjectionType PoseHeadingDegrees PosePitchDegrees PoseRollDegrees "
+    "InitialViewHeadingDegrees InitialViewPitchDegrees InitialViewRollDegrees InitialHorizontalFOVDegrees "
+    "FullPanoWidthPixels FullPanoHeightPixels CroppedAreaImageWidthPixels CroppedAreaImageHeightPixels "
+    "CroppedAreaLeftPixels CroppedAreaTopPixels StitchingSoftware",
+}
+_OF_PLACE = {
+    "photoshop": "City State Country",
+    "Iptc4xmpCore": "Location CountryCode",
+    "exif": "GPSVersionID GPSLatitude GPSLongitude GPSAltitude GPSAltitudeRef GPSTimeStamp GPSDateStamp GPSMapDatum "
+    "GPSSpeed GPSSpeedRef GPSTrack GPSTrackRef GPSImgDirection GPSImgDirectionRef GPSHPositioningError",
+}
+
+
+def _table(names: dict[str, str]) -> dict[str, tuple[str, str]]:
+    return {f"{{{_NAMESPACES[prefix]}}}{name}": (prefix, name) for prefix in names for name in names[prefix].split()}
+
+
+_KEPT_TAGS, _PLACE_TAGS = _table(_KEPT), _table(_OF_PLACE)
+
+_MARKER_NAMESPACE = "urn:lowkeyd:1.0:"
+_MARKER_TAG = f"{{{_MARKER_NAMESPACE}}}Protected"
+_MARKER = f'<rdf:Description rdf:about="" xmlns:lowkeyd="{_MARKER_NAMESPACE}" lowkeyd:Protected="True"/>'
+"""The same bytes in every copy: they say that, and not by whom, when or how."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property: its values, each with its language if it has one, and the kind of list they stand in, if any."""
+
+    prefix: str
+    name: str
+    kind: str | None
+    values: tuple[tuple[str | None, str], ...]
+    is_place: bool
+
+
+@dataclass(frozen=True)
+class Xmp:
+    """What may go along; `marked` tells of our own mark, which says that the photo is protected already."""
+
+    properties: tuple[Property, ...] = ()
+    marked: bool = False
+
+
+NO_XMP = Xmp()
+
+
+def read(packet: object) -> Xmp:
+    """What may go along of a packet. A packet that is damaged, huge or odd counts as empty."""
+    if isinstance(packet, str):
+        packet = packet.encode("utf-8", "replace")
+    if not isinstance(packet, bytes) or len(packet) > _MAX_SOURCE_BYTES:
+        return NO_XMP
+    packet = packet.strip(b"\0 \n\r\t")
+    if b"\0" in packet or _FORBIDDEN.search(packet):  # wider characters would hide what is forbidden
+        return NO_XMP
+    try:
+        root = ElementTree.fromstring(packet)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return NO_XMP
+    found: dict[tuple[str, str], Property] = {}
+    marked = False
+    for description in _descriptions(root):
+        marked = marked or _MARKER_TAG in description.attrib or description.find(_MARKER_TAG) is not None
+        for one in _properties(description):
+            found.setdefault((one.prefix, one.name), one)
+    return Xmp(tuple(found.values()), marked)
+
+
+def _descriptions(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """The photo's own, not those nested in structures, which speak of other things."""
+    for rdf in root.iter(f"{{{_RDF}}}RDF"):
+        yield from rdf.findall(_DESCRIPTION)
+
+
+def _properties(description: ElementTree.Element) -> Iterator[Property]:
+    for tag, value in description.attrib.items():
+        yield from _property(tag, None, [(None, value)])
+    for child in description:
+        entries = list(child)
+        if not entries and not child.attrib.keys() - {_XML_LANG}:
+            yield from _property(child.tag, None, [(child.get(_XML_LANG), child.text or "")])
+        elif len(entries) == 1 and entries[0].tag in _LISTS:
+            items = [item for item in entries[0].findall(_ITEM) if not list(item)]
+            yield from _property(
+                child.tag, _LISTS[entries[0].tag], [(item.get(_XML_LANG), item.text or "") for item in items]
+            )
+
+
+def _property(tag: str, kind: str | None, values: Iterable[tuple[str | None, str]]) -> Iterator[Property]:
+    named = _KEPT_TAGS.get(tag) or _PLACE_TAGS.get(tag)
+    written = tuple((language, text.strip()) for language, text in values if is_written(text))[:_MAX_ITEMS]
+    if named and written:
+        yield Property(*named, kind, written, tag in _PLACE_TAGS)
+
+
+def packet(xmp: Xmp, *, mark: bool) -> bytes:
+    """A packet with these properties, and our mark if asked for; empty when there is nothing to say.
+
+    Where the properties are too many for a JPEG, the mark goes alone.
+    """
+    for properties in (xmp.properties, ()):
+        if not properties and not mark:
+            return b""
+        written = _packet(properties, mark).encode("utf-8")
+        if len(written) <= MAX_PACKET_BYTES:
+            return written
+    raise AssertionError("bug: the mark alone fits")
+
+
+def _packet(properties: tuple[Property, ...], mark: bool) -> str:
+    prefixes = dict.fromkeys(one.prefix for one in properties)
+    spaces = "".join(f" xmlns:{prefix}={quoteattr(_NAMESPACES[prefix])}" for prefix in prefixes)
+    body = "".join(map(_element, properties))
+    described = f'<rdf:Description rdf:about=""{spaces}>{body}</rdf:Description>' if properties else ""
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}">'
+        f"{described}{_MARKER if mark else ''}</rdf:RDF></x:xmpmeta>"
+        '<?xpacket end="w"?>'
+    )
+
+
+def _element(one: Property) -> str:
+    name = f"{one.prefix}:{one.name}"
+    if one.kind is None:
+        return f"<{name}>{escape(one.values[0][1])}</{name}>"
+    items = "".join(f"<rdf:li{_language(language)}>{escape(text)}</rdf:li>" for language, text in one.values)
+    return f"<{name}><rdf:{one.kind}>{items}</rdf:{one.kind}></{name}>"
+
+
+def _language(language: str | None) -> str:
+    return f" xml:lang={quoteattr(language)}" if language and is_written(language) else ""

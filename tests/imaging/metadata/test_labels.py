@@ -1,0 +1,234 @@
+"""What the owner lets go along does, in every format that can hold it, and the rest does not."""
+
+import json
+import shutil
+import subprocess
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image, PngImagePlugin
+
+from lowkeyd import config
+from lowkeyd.imaging.decode import decode
+from lowkeyd.imaging.metadata.labels import COMMENT, allowed
+from tests.imaging.label import (
+    GPS,
+    PREVIEW,
+    SECRETS,
+    app13_with,
+    exif_with,
+    iptc_with,
+    photoshop_with,
+    xmp_with,
+)
+from tests.imaging.make import COMMON, LIMITS, deep_tiff, delivered, heif, portrait, saved
+
+FACE = portrait()
+LABELLED = ["JPEG", "progressive JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"]
+"""Formats that hold EXIF and XMP; BMP holds nothing."""
+
+
+def labelled(name: str, orientation: int = 1) -> bytes:
+    """A photo with everything that can be said in its format, harmless or not."""
+    exif, xmp = exif_with(orientation), xmp_with()
+    match name:
+        case "HEIF":
+            pytest.importorskip("pillow_heif")
+            return heif(FACE, exif=exif, xmp=xmp, thumbnails=[48])
+        case "TIFF":
+            return _labelled_tiff(exif, xmp)
+        case "PNG":
+            texts = PngImagePlugin.PngInfo()
+            texts.add_itxt("XML:com.adobe.xmp", xmp.decode())
+            texts.add_text("Author", "Somebody")
+            texts.add_text("Comment", "A remark")
+            texts.add_text("Camera owner", "OWNER-0815")
+            texts.add_text("Raw profile type exif", PREVIEW.hex())
+            texts.add_text("Thumb::Image", PREVIEW.decode("latin-1"))
+            texts.add_text("Description", PREVIEW.hex(), zip=True)
+            return saved(FACE, format="PNG", exif=exif, pnginfo=texts)
+        case "JPEG" | "progressive JPEG":
+            return saved(FACE, **COMMON[name], exif=exif, xmp=xmp, comment=b"A remark", extra=app13_with())
+    return saved(FACE, **COMMON[name], exif=exif, xmp=xmp)
+
+
+def _labelled_tiff(exif: bytes, xmp: bytes) -> bytes:
+    read = Image.Exif()
+    read.load(exif)
+    image = Image.fromarray(FACE)
+    buffer = BytesIO()
+    read[700], read[33723], read[34377] = xmp, iptc_with(), photoshop_with((0x040C, PREVIEW))
+    image.save(buffer, format="TIFF", exif=read)
+    return buffer.getvalue()
+
+
+def exif_of(content: bytes) -> Image.Exif:
+    image = Image.open(BytesIO(content))
+    image.load()
+    return image.getexif()
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_by_default_labels_go_along_and_places_do_not(name: str) -> None:
+    content = delivered(labelled(name))
+    exif = exif_of(content)
+    camera = exif.get_ifd(ExifTags.IFD.Exif)
+    assert (exif[ExifTags.Base.Make], exif[ExifTags.Base.DateTime]) == ("Kamera", "2026:01:02 03:04:05")
+    assert camera[ExifTags.Base.LensModel] == "50 mm"
+    assert not exif.get_ifd(ExifTags.IFD.GPSInfo)
+    assert b"A title" in content
+    assert b"PLACE-NAME" not in content
+    assert b"GPSLatitude" not in content
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("policy", [{}, {"gps": "keep"}, {"marker": False}])
+def test_no_preview_serial_number_or_face_name_goes_along_whatever_the_policy(name: str, policy: Any) -> None:
+    source = labelled(name)
+    content = delivered(source, **policy)
+    assert any(secret in source for secret in SECRETS)
+    assert [secret for secret in SECRETS if secret in content] == []
+    assert PREVIEW.hex()[:200].encode() not in content
+    assert content.count(b"\xff\xd8\xff") <= 1
+    exif = exif_of(content)
+    assert not exif.get_ifd(ExifTags.IFD.IFD1)
+    assert not exif.get_ifd(ExifTags.IFD.MakerNote)
+    assert getattr(Image.open(BytesIO(content)), "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_places_go_along_where_that_is_wished(name: str) -> None:
+    content = delivered(labelled(name), gps="keep")
+    assert {int(tag): value for tag, value in exif_of(content).get_ifd(ExifTags.IFD.GPSInfo).items()} == GPS
+    assert b"PLACE-NAME" in content
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize(
+    ("policy", "gone", "there"),
+    [
+        ({"exif": "strip"}, b"Kamera", b"A title"),
+        ({"xmp": "strip"}, b"A title", b"Kamera"),
+        ({"privacy": True}, b"Kamera", b"lowkeyd"),
+        ({"privacy": True, "exif": "keep", "gps": "keep"}, b"A title", b"lowkeyd"),
+        ({"marker": False}, b"lowkeyd", b"A title"),
+    ],
+)
+def test_each_kind_of_label_can_be_stripped(name: str, policy: Any, gone: bytes, there: bytes) -> None:
+    content = delivered(labelled(name), **policy)
+    assert gone not in content
+    assert there in content
+
+
+@pytest.mark.parametrize("name", ["JPEG", "TIFF"])
+def test_iptc_goes_along_and_can_be_stripped(name: str) -> None:
+    assert "Titel für alle".encode() in delivered(labelled(name))
+    assert "Titel für alle".encode() not in delivered(labelled(name), iptc="strip")
+
+
+def test_iptc_is_found_where_photoshop_puts_it() -> None:
+    source = deep_tiff(
+        FACE, photometric="rgb", extratags=[(34377, "B", None, photoshop_with((0x0404, iptc_with())), True)]
+    )
+    assert decode(source, LIMITS).labels.iptc
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_comments_go_along_and_can_be_stripped(name: str) -> None:
+    assert b"A remark" in delivered(labelled(name))
+    assert b"A remark" not in delivered(labelled(name), comment="strip")
+
+
+def test_a_gifs_comment_becomes_a_text_of_its_png() -> None:
+    content = delivered(saved(FACE, format="GIF", comment=b"A remark"))
+    assert Image.open(BytesIO(content)).info["Comment"] == "A remark"
+
+
+def test_of_a_pngs_texts_the_standards_own_go_along() -> None:
+    assert decode(labelled("PNG"), LIMITS).labels.texts == {"Author": "Somebody", COMMENT: "A remark"}
+
+
+@pytest.mark.parametrize(
+    ("chunk", "body"),
+    [(b"gAMA", (100_000).to_bytes(4, "big")), (b"cHRM", bytes(range(32))), (b"cICP", b"\x0c\x0d\0\1")],
+)
+def test_how_a_pngs_colours_are_meant_goes_along(chunk: bytes, body: bytes) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add(chunk, body)
+    source = saved(FACE, format="PNG", pnginfo=info)
+    assert chunk + body in source
+    assert chunk + body in delivered(source)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", LABELLED)
+def test_a_turned_photo_is_not_turned_twice(name: str, orientation: int) -> None:
+    content = delivered(labelled(name, orientation))
+    assert exif_of(content).get(ExifTags.Base.Orientation, 1) == 1
+    assert b"tiff:Orientation" not in content
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + bytes(range(256))]
+)
+def test_a_photo_does_not_fail_over_damaged_exif(damage: bytes) -> None:
+    picture = decode(saved(FACE, format="PNG", exif=damage), LIMITS)
+    assert picture.labels.exif.main == {}
+
+
+def test_a_copy_is_known_by_its_mark_in_every_format_that_holds_one() -> None:
+    for name in LABELLED:
+        source = labelled(name)
+        assert not decode(source, LIMITS).is_protected
+        assert decode(delivered(source), LIMITS).is_protected, name
+        assert decode(delivered(source, privacy=True), LIMITS).is_protected, name
+        assert not decode(delivered(source, marker=False), LIMITS).is_protected, name
+
+
+def test_privacy_leaves_colour_and_resolution() -> None:
+    labels = decode(saved(FACE, format="JPEG", exif=exif_with(), dpi=(300, 300)), LIMITS).labels
+    kept = allowed(labels, config.Metadata(privacy=True))
+    assert (kept.dpi, kept.exif.main, kept.texts, kept.iptc) == ((300.0, 300.0), {}, {}, ())
+
+
+# ---- an independent reader
+
+
+def exiftool(content: bytes) -> dict[str, Any]:
+    """All that exiftool finds in a file, embedded files and unknown tags included."""
+    tool = shutil.which("exiftool")
+    if tool is None:
+        pytest.skip("exiftool (libimage-exiftool-perl) is not installed")
+    answer = subprocess.run(
+        [tool, "-j", "-G1", "-a", "-u", "-U", "-ee3", "-"], input=content, capture_output=True, check=True
+    )
+    found: dict[str, Any] = json.loads(answer.stdout)[0]
+    return found
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_exiftool_finds_the_labels_and_nothing_that_should_be_gone(name: str) -> None:
+    before, after = exiftool(labelled(name)), exiftool(delivered(labelled(name)))
+    assert after.get("ExifTool:Warning", "") == ""
+    assert [after[f"{group}"] for group in ("IFD0:Make", "IFD0:Copyright", "ExifIFD:LensModel")] == [
+        "Kamera",
+        "Somebody",
+        "50 mm",
+    ]
+    assert after["ExifIFD:DateTimeOriginal"] == before["ExifIFD:DateTimeOriginal"] == "2026:01:02 03:04:05"
+    assert after["XMP-dc:Title"] == "A title"
+    assert after["XMP-dc:Subject"] == ["holiday", "beach & sea"]
+    assert str(after["XMP-xmp:Rating"]) == "4"
+    suspicious = ("GPS", "Thumbnail", "Preview", "Serial", "Region", "OwnerName", "MakerNote", "City", "Orientation")
+    assert [tag for tag in before if any(word in tag for word in suspicious)]
+    assert [tag for tag in after if any(word in tag for word in suspicious)] == []
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_exiftool_finds_nothing_said_under_privacy_but_the_mark(name: str) -> None:
+    after = exiftool(delivered(labelled(name), privacy=True))
+    groups = {tag.split(":")[0] for tag in after if ":" in tag}
+    said = groups - {"ExifTool", "System", "File", "JFIF", "PNG", "RIFF", "Composite", "Meta", "PNG-pHYs", "QuickTime"}
+    said -= {"IFD0", "XMP-x", "ItemList"} if name == "TIFF" else {"XMP-x", "ItemList"}
+    assert said == {"XMP-lowkeyd"}

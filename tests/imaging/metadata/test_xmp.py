@@ -1,0 +1,104 @@
+"""Of an XMP packet, named texts go along in a packet of our own, and our mark is found wherever it stands."""
+
+import pytest
+
+from lowkeyd.imaging.metadata.xmp import MAX_PACKET_BYTES, NO_XMP, Property, Xmp, packet, read
+from tests.imaging.label import PREVIEW, SECRETS, packet_of, xmp_with
+
+
+def values(xmp: Xmp) -> dict[str, tuple[str, ...]]:
+    return {f"{one.prefix}:{one.name}": tuple(text for _, text in one.values) for one in xmp.properties}
+
+
+def test_titles_keywords_and_ratings_go_along() -> None:
+    assert values(read(xmp_with())) == {
+        "dc:title": ("A title",),
+        "dc:subject": ("holiday", "beach & sea"),
+        "xmp:Rating": ("4",),
+        "photoshop:City": ("PLACE-NAME",),
+        "exif:GPSLatitude": ("52,31.2N",),
+    }
+
+
+def test_places_are_told_apart() -> None:
+    places = {one.name for one in read(xmp_with()).properties if one.is_place}
+    assert places == {"City", "GPSLatitude"}
+
+
+def test_previews_and_face_names_stay_behind() -> None:
+    source = xmp_with()
+    written = packet(read(source), mark=True)
+    assert PREVIEW.hex().encode() in source
+    assert PREVIEW.hex().encode()[:200] not in written
+    assert b"FACE-NAME" in source
+    assert [secret for secret in SECRETS if secret in written] == []
+    assert len(written) < 1500
+
+
+def test_what_is_written_is_read_again() -> None:
+    xmp = read(xmp_with())
+    assert read(packet(xmp, mark=False)) == xmp
+    assert read(packet(xmp, mark=True)) == Xmp(xmp.properties, marked=True)
+
+
+def test_letters_that_mean_something_in_xml_come_through() -> None:
+    one = Property("dc", "title", "Alt", (("x-default", '<a & "b"> \u3000 é'),), is_place=False)
+    assert read(packet(Xmp((one,)), mark=False)).properties == (one,)
+
+
+def test_the_mark_is_the_same_in_every_copy_and_tells_nothing_else() -> None:
+    assert packet(NO_XMP, mark=True) == packet(NO_XMP, mark=True)
+    assert read(packet(NO_XMP, mark=True)) == Xmp((), marked=True)
+    assert len(packet(NO_XMP, mark=True)) < 400
+    assert packet(NO_XMP, mark=False) == b""
+
+
+@pytest.mark.parametrize("form", ["attribute", "element"])
+def test_the_mark_is_found_where_other_programs_rewrote_the_packet(form: str) -> None:
+    space = 'xmlns:lk="urn:lowkeyd:1.0:"'
+    marked = (
+        packet_of("", f'{space} lk:Protected="True"')
+        if form == "attribute"
+        else packet_of(f"<lk:Protected {space}>True</lk:Protected>")
+    )
+    assert read(marked).marked
+
+
+def test_a_photo_that_merely_speaks_of_the_mark_is_not_marked() -> None:
+    assert not read(packet_of("<dc:title>urn:lowkeyd:1.0: Protected</dc:title>")).marked
+
+
+def test_too_many_labels_for_a_jpeg_leave_the_mark_alone() -> None:
+    items = tuple((None, f"keyword {number} " + "x" * 150) for number in range(500))
+    many = Xmp((Property("dc", "subject", "Bag", items, is_place=False),))
+    assert read(packet(many, mark=True)) == Xmp((), marked=True)
+    assert packet(many, mark=False) == b""
+    assert len(packet(Xmp((Property("dc", "subject", "Bag", items[:300], False),)), mark=True)) < MAX_PACKET_BYTES
+
+
+BOMB = b"<!DOCTYPE a [<!ENTITY a '" + b"x" * 100 + b"'><!ENTITY b '" + b"&a;" * 100 + b"'>]>"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        7,
+        b"",
+        b"<x",
+        b"\0\0",
+        b"<a/>",
+        BOMB + xmp_with(),
+        (BOMB.decode() + "<a>&b;</a>").encode("utf-16"),
+        b"<a>" * 100_000,
+        xmp_with() + b" " * 4_000_001 + b"x",
+        xmp_with().replace(b"rdf:RDF", b"rdf:Other"),
+        b'<?xml version="1.0" encoding="nonsense"?>' + xmp_with(),
+    ],
+)
+def test_odd_packets_count_as_empty(odd: object) -> None:
+    assert read(odd) == NO_XMP
+
+
+def test_a_packet_that_is_a_string_is_read_too() -> None:
+    assert read(xmp_with().decode()) == read(xmp_with())

@@ -1,0 +1,147 @@
+"""The way of a photo from bytes to bytes, with a fake in place of the networks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowkeyd import config
+from lowkeyd.errors import PhotoLeftAlone, SeveralPictures
+from lowkeyd.imaging.decode import decode
+from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Protected, Score, Strength, Verdict, Visibility
+from lowkeyd.work import protect
+from lowkeyd.work.messages import Outcome
+from lowkeyd.work.protect import Protector
+from tests.imaging.make import LIMITS, delivered, portrait, saved
+
+FACE = portrait()
+LANDMARKS = np.array([(35, 40), (60, 40), (48, 55), (38, 68), (58, 68)], np.float32)
+
+Judge = Callable[[Pixels], float]
+"""How far the delivered pixels are from the original, as a recogniser sees it."""
+
+
+class FakeEngine:
+    """Finds one face in every photo that is not black, brightens it, and lets the test say what a judge makes of it."""
+
+    device = "fake"
+    judge: Judge = staticmethod(lambda _: 1.0)
+    judged = 0
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def detect(self, photo: Pixels) -> tuple[Face, ...]:
+        return (Face((20.0, 20.0, 80.0, 80.0), LANDMARKS, 1.0),) if photo.any() else ()
+
+    def protect(self, photos: Sequence[Pixels], *_: Any) -> list[Pixels]:
+        return [np.clip(photo.astype(int) + 5, 0, 255).astype(np.uint8) for photo in photos]
+
+    def verify(self, _original: Pixels, _as_is: Pixels, pixels: Pixels, _faces: Sequence[Face]) -> Verdict:
+        type(self).judged += 1
+        score = Score("fake", attacked=True, threshold=0.6, before=0.1, after=type(self).judge(pixels))
+        return Verdict((FaceVerdict((0, 0, 1, 1), True, (score,), Visibility(0.0, 40.0, 1.0, 0.0)),))
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> type[FakeEngine]:
+    class Engine(FakeEngine):
+        """Fresh for each test."""
+
+    monkeypatch.setattr(protect, "Engine", Engine)
+    return Engine
+
+
+def outcome(content: bytes, **outbox: Any) -> Outcome:
+    protector = Protector(config.Config(outbox=config.Outbox(**outbox)), "cpu")
+    ((key, outcome),) = protector.run([("a", lambda: content)], lambda _: None)
+    assert key == "a"
+    return outcome
+
+
+def copy_of(content: bytes) -> Protected:
+    protected = outcome(content)
+    assert isinstance(protected, Protected)
+    return protected
+
+
+def size_of_change(content: bytes, protected: Protected) -> float:
+    before, after = (decode(one, LIMITS).pixels.astype(int) for one in (content, protected.content))
+    return float((after - before).mean())
+
+
+def test_a_photo_becomes_a_copy_in_kind() -> None:
+    content = saved(FACE, format="PNG")
+    protected = copy_of(content)
+    assert (protected.suffix, protected.verdict.strength) == (".png", Strength.PROTECTED)
+    assert size_of_change(content, protected) == pytest.approx(5, abs=0.3)
+
+
+def test_the_outbox_decides_about_the_format() -> None:
+    protected = outcome(saved(FACE, format="PNG"), format="webp")
+    assert isinstance(protected, Protected)
+    assert protected.suffix == ".webp"
+
+
+def test_nobody_to_protect_is_an_outcome() -> None:
+    assert isinstance(outcome(saved(FACE * 0, format="PNG")), NoFace)
+
+
+def test_a_copy_of_ours_is_left_alone_and_not_protected_again() -> None:
+    again = outcome(delivered(saved(FACE, format="JPEG")))
+    assert isinstance(again, PhotoLeftAlone)
+    assert "protected already" in again.reason
+
+
+def test_animations_are_refused_or_left_alone_as_the_owner_wishes() -> None:
+    content = saved(FACE, format="GIF", save_all=True, append_images=[Image.fromarray(FACE[::-1])])
+    assert isinstance(outcome(content), SeveralPictures)
+    ignored = outcome(content, animated="ignore")
+    assert isinstance(ignored, PhotoLeftAlone)
+    assert "several frames" in ignored.reason
+
+
+def test_what_was_left_out_of_the_copy_is_said() -> None:
+    content = saved(FACE, format="MPO", save_all=True, append_images=[Image.fromarray(FACE)])
+    assert copy_of(content).left_out == ("1 further picture in the file",)
+
+
+# ---- when the judges find the delivered file weak
+
+COARSE = saved(FACE, format="JPEG", quality=50, subsampling=2)
+
+
+def finer_is_better(pixels: Pixels) -> float:
+    """A judge who accepts the face when coarse compression has rounded the change away."""
+    wanted = np.clip(decode(COARSE, LIMITS).pixels.astype(int) + 5, 0, 255)
+    return 1.0 if np.abs(pixels - wanted).mean() < 0.8 else 0.5
+
+
+def test_where_the_sources_compression_spoils_the_protection_a_finer_copy_is_made(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(finer_is_better)
+    protected = copy_of(COARSE)
+    assert protected.verdict.strength is Strength.PROTECTED
+    assert engine.judged == 2
+    assert len(protected.content) > 2 * len(COARSE)
+
+
+def test_where_a_finer_copy_helps_nothing_the_smaller_one_stays(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    protected = copy_of(COARSE)
+    assert protected.verdict.strength is Strength.WEAK
+    assert engine.judged == 2
+    assert len(protected.content) < 1.5 * len(COARSE)
+
+
+def test_where_the_protection_survives_the_sources_compression_stays(engine: type[FakeEngine]) -> None:
+    protected = copy_of(COARSE)
+    assert engine.judged == 1
+    assert len(protected.content) < 1.5 * len(COARSE)
+
+
+def test_a_lossless_copy_cannot_be_finer(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    assert copy_of(saved(FACE, format="PNG")).verdict.strength is Strength.WEAK
+    assert engine.judged == 1
