@@ -1,10 +1,38 @@
-"""Alignment, differentiable: warp a face so that its landmarks fall on a network's template."""
+"""Alignment, differentiable: warp a face so that its landmarks, or its box, fall where a network wants them.
+
+A face's points, 7 x 2 (x, y), are its five landmarks and its box's top left and bottom right corner.
+"""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from lowkeyd.model import Face
+
+ARCFACE = np.array(
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)], np.float32
+)
+"""The five-point template on 112 x 112 pixels that most face networks are trained with."""
+
+
+def points(face: Face) -> npt.NDArray[np.float32]:
+    """Landmarks and box corners, 7 x 2, in pixels of the photo."""
+    return np.concatenate([face.landmarks, np.array(face.box, np.float32).reshape(2, 2)])
+
+
+def stretch(corners: npt.NDArray[np.float32], chip: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """The transforms (N x 2 x 3) that fill a chip (height, width) with a box (N x 2 x 2: two corners) of any shape."""
+    height, width = chip
+    (left, top), (right, bottom) = corners[:, 0].T, corners[:, 1].T
+    across, down = width / (right - left), height / (bottom - top)
+    none = np.zeros_like(across)
+    rows = [
+        np.stack([across, none, across * (0.5 - left) - 0.5], -1),
+        np.stack([none, down, down * (0.5 - top) - 0.5], -1),
+    ]
+    return np.stack(rows, -2).astype(np.float32)
 
 
 def similarity(source: npt.NDArray[np.float32], target: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

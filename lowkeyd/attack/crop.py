@@ -85,12 +85,11 @@ def rim_mask(size: int) -> Tensor:
 def paste(photo: Pixels, squares: list[Square], deltas: list[Tensor]) -> Pixels:
     """Add each difference (1 x 3 x size x size, already faded at the rim) to its square of the photo, enlarged.
 
-    Where faces overlap the differences add up. Pixels in no square stay as they are.
+    Where faces overlap the differences add up. Pixels in no square stay as they are. Memory: the copy and one square.
     """
-    change = np.zeros(photo.shape, np.float32)  # (H, W, 3) levels of 255
+    changed = photo.copy()
     for square, delta in zip(squares, deltas, strict=True):
         enlarged = to_levels(resize(delta, square.side))
         in_photo, in_square = square.overlap(photo.shape)
-        change[in_photo] += enlarged[in_square]
-    changed: Pixels = np.clip(np.rint(photo + change), 0, 255).astype(np.uint8)
+        changed[in_photo] = np.clip(np.rint(changed[in_photo] + enlarged[in_square]), 0, 255)
     return changed

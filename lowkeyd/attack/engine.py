@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from lowkeyd import config
+from lowkeyd.attack import align, paper
 from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, paste, shrink
 from lowkeyd.attack.detect import Detector
 from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
-from lowkeyd.attack.presets import PRESETS
+from lowkeyd.attack.presets import PAPER, PRESETS
 from lowkeyd.attack.verify import Judges, Recogniser
+from lowkeyd.attack.views import Matrix
 from lowkeyd.errors import ConfigError, OptimiserFailed
 from lowkeyd.model import Face, Pixels, Verdict
 
@@ -28,7 +30,8 @@ class Engine:
         if threads:
             torch.set_num_threads(threads)
         self.device = _device(device)
-        self._preset = PRESETS[settings.preset]
+        self._preset = None if settings.preset == PAPER else PRESETS[settings.preset]
+        self._steps = paper.STEPS if self._preset is None else self._preset.steps
         self._seed = settings.seed
         self._perceptual = Perceptual(self.device)
         self._detector = Detector(self.device)
@@ -49,42 +52,38 @@ class Engine:
         `on_step` is told steps done and steps in all. Raises OptimiserFailed.
         """
         squares = [[Square.around(face, SIDE) for face in found] for found in faces]
-        x = torch.cat(
-            [shrink(photo, square, WORKING_PX) for photo, own in zip(photos, squares, strict=True) for square in own]
-        )
-        landmarks = np.stack(
-            [
-                square.inside(face.landmarks, WORKING_PX)
-                for found, own in zip(faces, squares, strict=True)
-                for face, square in zip(found, own, strict=True)
-            ]
-        )
-        deltas = iter(self._optimise(x, landmarks, on_step))
+        found = [
+            (photo, face, square)
+            for photo, own, its_squares in zip(photos, faces, squares, strict=True)
+            for face, square in zip(own, its_squares, strict=True)
+        ]
+        x = torch.cat([shrink(photo, square, WORKING_PX) for photo, _, square in found])
+        points = np.stack([square.inside(align.points(face), WORKING_PX) for _, face, square in found])
+        deltas = iter(self._optimise(x, points, on_step))
         return [
             paste(photo, own, [next(deltas)[None] for _ in own]) for photo, own in zip(photos, squares, strict=True)
         ]
 
-    def _optimise(self, x: Tensor, landmarks: np.ndarray, on_step: Callable[[int, int], None]) -> Tensor:
+    def _optimise(self, x: Tensor, points: Matrix, on_step: Callable[[int, int], None]) -> Tensor:
         """All differences, N x 3 x S x S, batch by batch."""
         batches = range(0, len(x), _BATCH)
-        steps = iter(range(1, len(batches) * self._preset.steps + 1))
+        total = len(batches) * self._steps
+        steps = iter(range(1, total + 1))
         deltas = [
-            self._batch(
-                x[start : start + _BATCH],
-                landmarks[start : start + _BATCH],
-                lambda: on_step(next(steps), len(batches) * self._preset.steps),
-            )
+            self._batch(x[start : start + _BATCH], points[start : start + _BATCH], lambda: on_step(next(steps), total))
             for start in batches
         ]
         return torch.cat(deltas)
 
-    def _batch(self, x: Tensor, landmarks: np.ndarray, on_step: Callable[[], None]) -> Tensor:
-        delta = optimise(
-            x.to(self.device), landmarks, self._ensemble, self._perceptual, self._preset, self._seed, on_step
-        ).cpu()
+    def _batch(self, x: Tensor, points: Matrix, on_step: Callable[[], None]) -> Tensor:
+        x = x.to(self.device)
+        if self._preset is None:
+            delta = paper.optimise(x, points, self._ensemble, self._perceptual, self._seed, on_step)
+        else:
+            delta = optimise(x, points, self._ensemble, self._perceptual, self._preset, self._seed, on_step)
         if not delta.isfinite().all():
             raise OptimiserFailed("the optimiser left the range of numbers")
-        return delta
+        return delta.cpu()
 
     def verify(self, original: Pixels, as_is: Pixels, delivered: Pixels, faces: Sequence[Face]) -> Verdict:
         """What the recognisers say about delivered pixels; `as_is` is the original merely encoded anew."""

@@ -2,59 +2,77 @@
 
     maximise  1/(N V) * sum over networks i and views v of d(f_i(A(x)), f_i(A(v(x_adv))))  -  alpha * LPIPS(x, x_adv)
 
-d is the squared distance of unit embeddings, averaged over their dimensions, as in the paper's released code: so alpha
-means what it means there. The reference is always the clean face, plain.
+The reference is always the clean face, unblurred and in its own place. Two distances d are offered: the paper's, and
+one that measures angles from the network's mean face.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lowkeyd.attack import align
-from lowkeyd.attack.crop import interocular
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.views import Matrix, View
 
-_MIRRORINGS: tuple[tuple[bool, ...], ...] = ((False,), (True,), (False, True))
+Distance = Callable[[FaceNetwork, Tensor, Tensor], Tensor]
 
 
-def embed(network: FaceNetwork, x: Tensor, landmarks: Matrix, view: View) -> Tensor:
-    """Unit embeddings (N x dimensions) of faces x (N x 3 x S x S, [0, 1]) with landmarks (N x 5 x 2, pixels of x)."""
-    eyes = np.array([interocular(points) for points in landmarks], np.float32)[:, None, None]
-    transforms = align.similarity(landmarks + view.jitter * eyes, network.template)
+def embed(network: FaceNetwork, x: Tensor, points: Matrix, view: View) -> Tensor:
+    """Unit embeddings (N x dimensions) of faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2, pixels of x)."""
+    transforms = network.transforms(view.place(points))
     chips = align.warp(view.smooth(x), transforms, network.chip)
     total = torch.stack([network.module(chips.flip(3) if mirror else chips) for mirror in view.mirrored]).sum(0)
     return F.normalize(total)
 
 
-def distance(reference: Tensor, embedding: Tensor) -> Tensor:
-    """d of the paper for unit embeddings, N x dimensions each, averaged over dimensions: N values."""
+def squared(_network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tensor:
+    """d as in the paper's released code: unit embeddings' squared distance, averaged over dimensions. N values."""
     return (reference - embedding).square().mean(1)
+
+
+_PULL = 0.8
+"""How far towards the mean face angles are measured from: 0 is the plain cosine; at 1 faces near the mean have none."""
+
+
+def centred(network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tensor:
+    """One minus the cosine of the angle at (nearly) the network's mean face, where faces part: 0..2, N values.
+
+    Seen from the origin, half of what moves an embedding is a face becoming less of a face, which other networks do not
+    follow; seen from the mean face it is one person becoming another. Networks without a known mean keep the origin.
+    """
+    if network.centre is None:
+        return 1 - F.cosine_similarity(embedding, reference)
+    centre = _PULL * network.centre.to(embedding)
+    return 1 - F.cosine_similarity(embedding - centre, reference - centre)
 
 
 class Objective:
     """What is maximised, with everything that depends on the clean faces worked out once."""
 
-    def __init__(self, ensemble: Sequence[FaceNetwork], x: Tensor, landmarks: Matrix) -> None:
+    def __init__(
+        self, ensemble: Sequence[FaceNetwork], x: Tensor, points: Matrix, distance: Distance = squared
+    ) -> None:
         self._ensemble = ensemble
-        self._landmarks = landmarks
-        self._references = {
-            mirrored: [self._reference(network, x, mirrored) for network in ensemble] for mirrored in _MIRRORINGS
-        }
+        self._points = points
+        self._distance = distance
+        self._x = x
+        self._references: dict[tuple[bool, ...], list[Tensor]] = {}
 
     @torch.no_grad()
-    def _reference(self, network: FaceNetwork, x: Tensor, mirrored: tuple[bool, ...]) -> Tensor:
-        return embed(network, x, self._landmarks, View(None, np.zeros((5, 2), np.float32), mirrored))
+    def _reference(self, mirrored: tuple[bool, ...]) -> list[Tensor]:
+        if mirrored not in self._references:
+            clean = View(mirrored=mirrored)
+            self._references[mirrored] = [embed(net, self._x, self._points, clean) for net in self._ensemble]
+        return self._references[mirrored]
 
     def protection(self, x_adv: Tensor, views: Sequence[View]) -> Tensor:
         """The first term, N values: mean over networks and views."""
         return torch.stack(
             [
-                distance(reference, embed(network, x_adv, self._landmarks, view))
+                self._distance(network, reference, embed(network, x_adv, self._points, view))
                 for view in views
-                for network, reference in zip(self._ensemble, self._references[view.mirrored], strict=True)
+                for network, reference in zip(self._ensemble, self._reference(view.mirrored), strict=True)
             ]
         ).mean(0)

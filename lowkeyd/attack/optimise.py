@@ -1,68 +1,82 @@
-"""The stage `optimise`: the loop itself, whole, so that it can be read beside the paper."""
+"""The stage `optimise`: the loop itself, whole, so that it can be read beside the paper's in `attack/paper.py`."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from lowkeyd.attack import views
-from lowkeyd.attack.crop import rim_mask
+from lowkeyd.attack.crop import SIDE, rim_mask
 from lowkeyd.attack.networks.catalogue import FaceNetwork
-from lowkeyd.attack.objective import Objective
+from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
-from lowkeyd.attack.presets import START_NOISE, Preset
-from lowkeyd.attack.views import Matrix, View
+from lowkeyd.attack.presets import Preset
+from lowkeyd.attack.tolerance import tolerance
+from lowkeyd.attack.views import Matrix
+from lowkeyd.attack.visibility import BOX_SIDE
+
+_MOMENTUM = 0.6
+_COLOUR = 0.5
+"""Of the gradient's colour part: tint is the first thing that people see, and buys little."""
+_ALPHA = 3.0
+"""The weight of LPIPS at the start; each face's own adapts until it keeps its budget."""
+_ADAPT_FROM, _ADAPT_POWER = 0.4, 0.4
+_ALPHA_RANGE = (0.2, 30.0)
+_LPIPS_SHARE = 0.89
+"""LPIPS at working size, of what it is on the enlarged and encoded face: the mean over 100 faces."""
+_ENLARGING_DB = 0.65
+"""Enlarging and rounding lose so much of a difference's energy: the mean over 100 faces."""
 
 
 def optimise(
     x: Tensor,
-    landmarks: Matrix,
+    points: Matrix,
     ensemble: Sequence[FaceNetwork],
     perceptual: Perceptual,
     preset: Preset,
     seed: int,
     on_step: Callable[[], None],
 ) -> Tensor:
-    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with landmarks (N x 5 x 2): same shape as x.
+    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2): same shape as x.
 
-    Gradient ascent on the objective of the LowKey paper, section 4. `paper`: signed steps of one size. Otherwise: steps
-    of one L2 norm along the momentum of the gradient, which decay like a cosine; a signed step moves every pixel alike
-    and so spends visibility where it buys nothing. Faces do not influence each other.
+    Projected gradient ascent on LowKey's objective (the paper's section 4) with its own distance (`centred`), within a
+    ball of fixed energy: the difference is delta = bearable * u, steps of one L2 norm follow the momentum of the
+    gradient with respect to u, and u is pulled back whenever delta exceeds its budget. A step of one L2 norm spends
+    energy where it buys distance; the paper's signed step moves every pixel alike. Faces do not influence each other.
     """
-    size, device = x.shape[-1], str(x.device)
-    mask = rim_mask(size).to(device)  # (1, 1, S, S)
-    start = torch.rand((1, *x.shape[1:]), generator=torch.Generator().manual_seed(seed))
-    delta = ((2 * start - 1) * START_NOISE).to(device).repeat(len(x), 1, 1, 1)  # (N, 3, S, S), the same for every face
-    momentum = torch.zeros_like(delta)
-    objective = Objective(ensemble, x, landmarks)
+    size = x.shape[-1]
+    bearable = tolerance(x) * rim_mask(size).to(x)  # (N, 1, S, S)
+    colour = _COLOUR * _has_colour(x)  # (N, 1, 1, 1)
+    radius = 10 ** ((_ENLARGING_DB - preset.psnr_db) / 20) * BOX_SIDE / SIDE  # root mean square over the square
+    objective = Objective(ensemble, x, points, centred)
     with torch.no_grad():
         clean = perceptual.features(x)
-    looks = _looks(preset, size, device, seed)
-    for step in range(preset.steps):
-        delta.requires_grad_()
-        x_adv = x + mask * delta
+    alpha = torch.full((len(x),), _ALPHA, device=x.device)
+    u, momentum = torch.zeros_like(x), torch.zeros_like(x)
+    for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
+        u.requires_grad_()
+        x_adv = x + bearable * u
         lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
-        gain = objective.protection(x_adv, next(looks)) - preset.alpha * lpips  # (N,)
-        (gradient,) = torch.autograd.grad(gain.sum(), delta)
-        delta = delta.detach()
-        if preset.rule == "sign":
-            delta = delta + preset.step_size * gradient.sign()
-        else:
-            grey = gradient.mean(1, keepdim=True)
-            gradient = grey + preset.colour * (gradient - grey)
-            momentum = preset.momentum * momentum + gradient / _per_face(gradient.abs())
-            decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
-            delta = delta + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
+        gain = objective.protection(x_adv, [view]) - alpha * lpips  # (N,)
+        (gradient,) = torch.autograd.grad(gain.sum(), u)
+        u = u.detach()
+        grey = gradient.mean(1, keepdim=True)
+        gradient = grey + colour * (gradient - grey)
+        momentum = _MOMENTUM * momentum + gradient / _per_face(gradient.abs())
+        decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
+        u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
+        u = u * (radius / _per_face((bearable * u).square()).sqrt()).clamp_max(1.0)
+        if step >= _ADAPT_FROM * preset.steps:
+            excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips)
+            alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         on_step()
-    return mask * delta
+    return bearable * u
 
 
-def _looks(preset: Preset, size: int, device: str, seed: int) -> Iterator[Sequence[View]]:
-    if preset.views == "paper":
-        return repeat(views.paper(size, device))
-    return ((view,) for view in views.random(size, device, seed))
+def _has_colour(x: Tensor) -> Tensor:
+    """1 for faces in colour, 0 for grey ones, which stay grey: N x 1 x 1 x 1."""
+    return ((x - x.mean(1, keepdim=True)).abs().amax((1, 2, 3), keepdim=True) > 1e-3).float()
 
 
 def _per_face(x: Tensor) -> Tensor:

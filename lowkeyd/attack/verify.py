@@ -33,7 +33,7 @@ def embedding(network: FaceNetwork, photo: Pixels, face: Face, device: str) -> t
     """The face as the network sees it in this photo, 1 x dimensions."""
     square = Square.around(face, _SIDE)
     x = shrink(photo, square, _PX).to(device)
-    transforms = align.similarity(square.inside(face.landmarks, _PX)[None], network.template)
+    transforms = network.transforms(square.inside(align.points(face), _PX)[None])
     return network.embed(align.warp(x, transforms, network.chip))
 
 

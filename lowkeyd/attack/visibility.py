@@ -14,7 +14,7 @@ from lowkeyd.attack.pixels import to_tensor
 from lowkeyd.attack.views import gaussian
 from lowkeyd.model import Face, Pixels, Visibility
 
-_BOX_SIDE = 4.0
+BOX_SIDE = 4.0
 _BOX_PX = 160
 _WINDOW = 11
 _WINDOW_SIGMA_PX = 1.5
@@ -28,7 +28,7 @@ _CR = (0.5, -0.418688, -0.081312)  # BT.601
 @torch.inference_mode()
 def measure(original: Pixels, protected: Pixels, face: Face, perceptual: Perceptual, device: str) -> Visibility:
     """Compare one face's box in two versions of a photo."""
-    (rows, columns), _ = Square.around(face, _BOX_SIDE).overlap(original.shape)
+    (rows, columns), _ = Square.around(face, BOX_SIDE).overlap(original.shape)
     boxes = [to_tensor(photo[rows, columns], device) for photo in (original, protected)]  # (1, 3, h, w)
     a, b = (resize(box, _BOX_PX) for box in boxes)
     return Visibility(

@@ -64,6 +64,23 @@ def test_the_gradient_agrees_with_finite_differences() -> None:
 def test_a_networks_chip_shows_the_landmarks_where_its_template_wants_them(
     face: Face, dlib_network: FaceNetwork
 ) -> None:
-    (transform,) = align.similarity(face.landmarks[None], dlib_network.template)
-    error = np.linalg.norm(apply(transform, face.landmarks) - dlib_network.template, axis=1)
+    template = dlib_network.template
+    assert template is not None
+    (transform,) = dlib_network.transforms(align.points(face)[None])
+    error = np.linalg.norm(apply(transform, face.landmarks) - template, axis=1)
     assert error.max() < 10, "of 150 pixels: a similarity cannot make her smile as narrow as the template"
+
+
+def test_a_box_fills_the_chip_whatever_its_shape() -> None:
+    x = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    corners = np.array([[[4, 8], [14, 28]]], np.float32)  # 10 wide, 20 high
+    chip = align.warp(x, align.stretch(corners, (20, 10)), (20, 10))
+    assert torch.allclose(chip, crop(x, 8, 4, 20, 10), atol=1e-4)
+    wide = align.warp(x, align.stretch(corners, (40, 40)), (40, 40))
+    assert torch.allclose(wide.mean(), crop(x, 8, 4, 20, 10).mean(), atol=0.02)
+
+
+def test_a_faces_points_are_its_landmarks_and_its_boxs_corners(face: Face) -> None:
+    points = align.points(face)
+    assert (points[:5] == face.landmarks).all()
+    assert points[5:].flatten().tolist() == pytest.approx(list(face.box))

@@ -1,18 +1,20 @@
 """The objective against cases that can be worked out with a pencil."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from lowkeyd.attack.networks.catalogue import FaceNetwork
-from lowkeyd.attack.objective import Objective, distance
+from lowkeyd.attack.objective import Objective, centred, squared
 from lowkeyd.attack.views import View, gaussian
 
-STILL = np.zeros((5, 2), np.float32)
-PLAIN = View(None, STILL, (False,))
+PLAIN = View()
 TEMPLATE = np.array([[2, 2], [5, 2], [3.5, 4], [2.5, 6], [4.5, 6]], np.float32)
-LANDMARKS = TEMPLATE[None]  # the face lies in the picture as the network wants it: the warp changes nothing
+POINTS = np.concatenate([TEMPLATE, [[0, 0], [8, 8]]]).astype(np.float32)[None]
+"""The face lies in the picture as the network wants it: the warp changes nothing."""
 
 
 class Colour(nn.Module):
@@ -44,25 +46,25 @@ def plain_colour(*rgb: float) -> Tensor:
 
 def test_the_distance_is_squared_and_averaged_over_dimensions() -> None:
     a, b = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    assert distance(a, b).tolist() == [1.0, 0.0]  # ((1 - 0)^2 + (0 - 1)^2) / 2
+    assert squared(network(Colour(1)), a, b).tolist() == [1.0, 0.0]  # ((1 - 0)^2 + (0 - 1)^2) / 2
 
 
 def test_one_network_one_view() -> None:
-    objective = Objective([network(Colour(1, 1, 1))], plain_colour(1, 0, 0), LANDMARKS)
+    objective = Objective([network(Colour(1, 1, 1))], plain_colour(1, 0, 0), POINTS)
     # Unit embeddings (1, 0, 0) and (0.6, 0.8, 0): (0.16 + 0.64 + 0) / 3.
     assert objective.protection(plain_colour(0.3, 0.4, 0), [PLAIN]).tolist() == pytest.approx([0.8 / 3])
 
 
 def test_several_networks_and_views_are_averaged() -> None:
     ensemble = [network(Colour(1, 1, 1), "a"), network(Colour(1, 0, 0), "b")]  # b cannot tell the two apart
-    objective = Objective(ensemble, plain_colour(1, 0, 0), LANDMARKS)
-    blurred = View(gaussian(8, 2.0), STILL, (False,))  # which changes nothing about a plain colour
+    objective = Objective(ensemble, plain_colour(1, 0, 0), POINTS)
+    blurred = View(gaussian(8, 2.0))  # which changes nothing about a plain colour
     assert objective.protection(plain_colour(0.3, 0.4, 0), [PLAIN, blurred]).tolist() == pytest.approx([0.4 / 3])
 
 
 def test_faces_are_scored_one_by_one() -> None:
     x = torch.cat([plain_colour(1, 0, 0), plain_colour(0, 1, 0)])
-    objective = Objective([network(Colour(1, 1, 1))], x, LANDMARKS.repeat(2, 0))
+    objective = Objective([network(Colour(1, 1, 1))], x, POINTS.repeat(2, 0))
     moved = torch.cat([plain_colour(1, 0, 0), plain_colour(1, 0, 0)])
     assert objective.protection(moved, [PLAIN]).tolist() == pytest.approx([0.0, 2 / 3])
 
@@ -71,10 +73,10 @@ def test_a_mirrored_view_is_compared_with_the_mirrored_original() -> None:
     x = plain_colour(0, 0, 0)
     x[:, 0, :, :4] = 0.9  # red on the left
     x[:, 1, :, 4:] = 0.1  # a little green on the right
-    objective = Objective([network(LeftHalf())], x, LANDMARKS)
+    objective = Objective([network(LeftHalf())], x, POINTS)
     for mirrored in ((False,), (True,), (False, True)):
         # In the mirror image both halves are black for this network, so the plain part decides the sum.
-        view = View(None, STILL, mirrored)
+        view = View(mirrored=mirrored)
         assert objective.protection(x, [view]).tolist() == pytest.approx([0.0], abs=1e-6)
 
 
@@ -82,8 +84,8 @@ def test_the_reference_is_the_clean_face_unblurred() -> None:
     x = torch.zeros(1, 3, 8, 8)
     x[:, 0, :, :4] = 1.0
     x[:, 1, :, 4:] = 1.0
-    objective = Objective([network(Colour(1, 1, 1))], x, LANDMARKS)
-    only_red = View(torch.tensor([[1.0] + [0.0] * 7]).repeat(8, 1), STILL, (False,))  # every pixel as the top left one
+    objective = Objective([network(Colour(1, 1, 1))], x, POINTS)
+    only_red = View(torch.tensor([[1.0] + [0.0] * 7]).repeat(8, 1))  # every pixel as the top left one
     assert objective.protection(x, [only_red]).item() == pytest.approx(
         ((1 - 0.5**0.5) ** 2 + 0.5) / 3, abs=1e-3
     )  # (1, 0, 0) against (.71, .71, 0)
@@ -91,8 +93,25 @@ def test_the_reference_is_the_clean_face_unblurred() -> None:
 
 def test_the_gradient_points_away_from_the_original() -> None:
     x = plain_colour(1, 0.1, 0)
-    objective = Objective([network(Colour(1, 1, 1))], x, LANDMARKS)
+    objective = Objective([network(Colour(1, 1, 1))], x, POINTS)
     x_adv = plain_colour(1, 0.2, 0).requires_grad_()
     (gradient,) = torch.autograd.grad(objective.protection(x_adv, [PLAIN]).sum(), x_adv)
     assert (gradient[:, 1] > 0).all()
     assert (gradient[:, 0] < 0).all()
+
+
+def test_the_centred_distance_is_an_angle_at_the_mean_face() -> None:
+    x, moved = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    at_the_origin = network(Colour(1))
+    assert centred(at_the_origin, x, moved).tolist() == pytest.approx([1.0]), "a right angle"
+    centre = torch.tensor([0.5, 0.5]) / 0.8  # what is subtracted is 0.8 of it
+    between = replace(at_the_origin, centre=centre)
+    assert centred(between, x, moved).tolist() == pytest.approx([2.0]), "opposite sides of the mean face"
+
+
+def test_the_distance_is_the_objectives_choice() -> None:
+    x, moved = plain_colour(1, 0, 0), plain_colour(0, 1, 0)
+    assert Objective([network(Colour(1, 1, 1))], x, POINTS, centred).protection(moved, [PLAIN]).tolist() == [1.0]
+    assert Objective([network(Colour(1, 1, 1))], x, POINTS).protection(moved, [PLAIN]).tolist() == pytest.approx(
+        [2 / 3]
+    )

@@ -12,10 +12,17 @@ def picture(size: int = 48) -> torch.Tensor:
     return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
+POINTS = np.array([[[10, 10], [30, 10], [20, 20], [12, 30], [28, 30], [5, 0], [35, 40]]], np.float32)
+
+
+def placed(view: views.View) -> views.Matrix:
+    return view.place(POINTS)
+
+
 def test_the_blur_is_a_gaussian() -> None:
     x = picture()
     matrix = views.gaussian(48, 2.0)
-    ours = views.View(matrix, np.zeros((5, 2), np.float32), (False,)).smooth(x)
+    ours = views.View(matrix).smooth(x)
     theirs = gaussian_blur(x, [25, 25], [2.0, 2.0])
     assert torch.allclose(ours[..., 13:-13, 13:-13], theirs[..., 13:-13, 13:-13], atol=1e-4)
 
@@ -41,16 +48,16 @@ def test_the_papers_views_are_plain_and_blurred_with_the_mirror_image_added() ->
     assert plain.smoothing is None
     assert blurred.smoothing is not None
     assert plain.mirrored == blurred.mirrored == (False, True)
-    assert not plain.jitter.any()
+    assert plain.placement is blurred.placement is None
 
 
 def test_random_views_depend_on_the_seed_alone() -> None:
     first, again, other = (list(islice(views.random(32, "cpu", seed), 6)) for seed in (1, 1, 2))
     for a, b in zip(first, again, strict=True):
         assert torch.equal(a.smoothing, b.smoothing)  # type: ignore[arg-type]
-        assert (a.jitter == b.jitter).all()
+        assert (placed(a) == placed(b)).all()
         assert a.mirrored == b.mirrored
-    assert any((a.jitter != b.jitter).any() for a, b in zip(first, other, strict=True))
+    assert any((placed(a) != placed(b)).any() for a, b in zip(first, other, strict=True))
 
 
 def test_random_views_cover_the_range_evenly_with_few_draws() -> None:
@@ -58,3 +65,17 @@ def test_random_views_cover_the_range_evenly_with_few_draws() -> None:
     strength = sorted(float(torch.linalg.matrix_norm(torch.eye(32) - v.smoothing)) for v in drawn)  # type: ignore[operator]
     assert strength[0] < 3 < strength[-1]
     assert {v.mirrored for v in drawn} == {(False,), (True,)}
+
+
+def test_a_placement_turns_about_the_middle_and_shifts_in_eye_distances() -> None:
+    quarter = np.array([[0, -1], [1, 0]], np.float32)
+    turned = views.Placement(quarter, np.array([1, 0], np.float32), np.zeros((7, 2), np.float32)).move(POINTS)
+    middle = POINTS[:, :5].mean(1)
+    assert turned[:, :5].mean(1) == pytest.approx(middle + np.array([20, 0]))
+    assert turned[0, 1] - turned[0, 0] == pytest.approx([0, 20])
+
+
+def test_random_placements_stay_near() -> None:
+    moved = [placed(view) for view in islice(views.random(48, "cpu", 0), 40)]
+    distance = np.linalg.norm(np.concatenate(moved) - POINTS, axis=2)
+    assert 0 < distance.mean() < 0.25 * 20, "of the eyes' distance"

@@ -22,7 +22,7 @@ def original() -> "library.face_recognition_model_v1":
 
 def chip_of(portrait: Pixels, face: Face, network: FaceNetwork) -> Pixels:
     square = Square.around(face, 5.0)
-    transforms = align.similarity(square.inside(face.landmarks, 300)[None], network.template)
+    transforms = network.transforms(square.inside(align.points(face), 300)[None])
     chip = align.warp(shrink(portrait, square, 300), transforms, network.chip)
     return np.ascontiguousarray(chip[0].permute(1, 2, 0).mul(255).round().byte().numpy())
 
