@@ -19,7 +19,7 @@ _CEILING = 0.06
 
 
 def tolerance(x: Tensor) -> Tensor:
-    """What change each pixel of faces x (N x 3 x S x S, [0, 1]) bears: N x 1 x S x S, per face of root mean square 1."""
+    """What change each pixel of faces x (N x 3 x S x S, [0, 1]) bears: N x 1 x S x S, root mean square 1 per face."""
     luma = (x * torch.tensor(_LUMA, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
     blur = gaussian(x.shape[-1], _REACH_PX).to(x)
     mean = blur @ luma @ blur.T

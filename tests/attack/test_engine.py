@@ -1,0 +1,78 @@
+"""The room's front door: pixels and faces in, protected pixels and a verdict out."""
+
+import numpy as np
+import pytest
+
+from lowkeyd import config
+from lowkeyd.attack.crop import SIDE, Square
+from lowkeyd.attack.engine import Engine
+from lowkeyd.errors import ConfigError, WeightsError
+from lowkeyd.model import Face, Pixels, Strength
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(config.Attack(preset="subtle"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def protected(engine: Engine, portrait: Pixels, face: Face) -> Pixels:
+    (pixels,) = engine.protect([portrait], [[face]], lambda _done, _total: None)
+    return pixels
+
+
+def test_only_the_faces_square_changes(portrait: Pixels, face: Face, protected: Pixels) -> None:
+    (rows, columns), _ = Square.around(face, SIDE).overlap(portrait.shape)
+    outside = np.ones(portrait.shape[:2], bool)
+    outside[rows, columns] = False
+    assert (protected[outside] == portrait[outside]).all()
+    assert (protected[~outside] != portrait[~outside]).any(axis=1).mean() > 0.5
+    assert protected.dtype == np.uint8
+
+
+def test_the_attacked_network_no_longer_accepts_it(
+    engine: Engine, portrait: Pixels, face: Face, protected: Pixels
+) -> None:
+    verdict = engine.verify(portrait, portrait, protected, [face])
+    (judged,) = verdict.faces
+    (score,) = judged.scores
+    assert (score.network, score.attacked, score.before) == ("dlib", True, 0.0)
+    assert score.after > score.threshold == 0.6
+    assert verdict.strength is Strength.PROTECTED
+    assert judged.found_again
+    assert judged.visibility.psnr_db > 38
+
+
+def test_an_unchanged_photo_is_weak(engine: Engine, portrait: Pixels, face: Face) -> None:
+    assert engine.verify(portrait, portrait, portrait, [face]).strength is Strength.WEAK
+
+
+def test_faces_of_several_photos_share_the_steps(engine: Engine, portrait: Pixels, face: Face) -> None:
+    told: list[tuple[int, int]] = []
+    mirrored = np.ascontiguousarray(portrait[:, ::-1])
+    (other,) = engine.detect(mirrored)
+    two = engine.protect([portrait, mirrored], [[face], [other]], lambda done, total: told.append((done, total)))
+    steps = told[-1][1]
+    assert told == [(done, steps) for done in range(1, steps + 1)]
+    assert [pixels.shape for pixels in two] == [portrait.shape] * 2
+    assert (two[0] != portrait).any()
+    assert (two[1] != mirrored).any()
+
+
+def test_a_photo_whose_face_reaches_over_the_border_is_protected_too(engine: Engine, portrait: Pixels) -> None:
+    cut = np.ascontiguousarray(portrait[90:])  # through the forehead
+    faces = engine.detect(cut)
+    if not faces:
+        pytest.skip("the detector does not see a face without its forehead")
+    (pixels,) = engine.protect([cut], [faces], lambda _done, _total: None)
+    assert (pixels != cut).any()
+
+
+def test_a_device_that_is_not_there_is_a_matter_of_configuration() -> None:
+    with pytest.raises(ConfigError, match=r"\[attack\] device: cuda:99 was asked for"):
+        Engine(config.Attack(), "cuda:99")
+
+
+def test_an_unknown_network_is_named_with_the_known_ones() -> None:
+    with pytest.raises(WeightsError, match="there is no face network 'dlip'; known are dlib"):
+        Engine(config.Attack(ensemble=("dlip",)), "cpu")
