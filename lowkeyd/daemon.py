@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
+from lowkeyd.work import worker
 from lowkeyd.work.admit import Admission, fingerprint
+from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.control import Control, ask
 from lowkeyd.work.dispatch import Dispatcher
@@ -43,8 +46,9 @@ _STALE_S = 90.0
 class Daemon:
     """One state folder, its watches, its outbox and its workers. Use `run`."""
 
-    def __init__(self, settings: config.Config, photos: Queue) -> None:
+    def __init__(self, settings: config.Config, photos: Queue, serve: Serve) -> None:
         self._settings = settings
+        self._serve = serve
         self._photos = photos
         self._roots = {watch.name: watch.path for watch in settings.watch}
         self._wake = threading.Event()
@@ -57,14 +61,16 @@ class Daemon:
         self._dispatchers = [self._dispatcher(device) for device in settings.attack.devices]
 
     def _dispatcher(self, device: str) -> Dispatcher:
-        max_bytes = int(self._settings.worker.max_megabytes * 1e6)
-        stamp = fingerprint(self._settings.attack)
+        attack, limits = self._settings.attack, self._settings.worker
+        max_bytes = int(limits.max_megabytes * 1e6)
+        stamp = fingerprint(attack)
         admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp)
         copy_no_face = self._settings.outbox.no_face == "copy"
         conclusion = Conclusion(
             self._photos, self._publisher, self._roots, copy_no_face, max_bytes, stamp, self._look_again
         )
-        return Dispatcher(device, self._settings, self._photos, admission, conclusion, self._wake)
+        start_child = partial(Child, self._serve, attack, limits, device)
+        return Dispatcher(device, limits, start_child, self._photos, admission, conclusion, self._wake)
 
     def _look_again(self, photo: Photo) -> None:
         self._intake.post(Hint(photo.watch, photo.path, is_folder=False))
@@ -189,14 +195,14 @@ class Daemon:
         return {"retried": count}
 
 
-def run(settings: config.Config, *, once: bool = False) -> int:
-    """Be the daemon. Returns the exit code.
+def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.serve) -> int:
+    """Be the daemon, with `serve` as what its worker children do. Returns the exit code.
 
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
     with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
-        return Daemon(settings, photos).run(once=once)
+        return Daemon(settings, photos, serve).run(once=once)
 
 
 def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:

@@ -2,30 +2,28 @@
 
 import multiprocessing
 import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
 
 from lowkeyd import config
 
 _END_WAIT_S = 2.0
 
 
-def _serve(*arguments: Any) -> None:
-    # Imported in the child only: the daemon itself never loads torch.
-    from lowkeyd.work.worker import serve
-
-    serve(*arguments)
+Serve = Callable[[Connection, config.Attack, config.Worker, str], None]
+"""What the process does with its end of the connection, until that is closed: `worker.serve`."""
 
 
 class Child:
     """A spawned process, never forked: CUDA does not survive a fork, and neither do threads' locks."""
 
-    def __init__(self, attack: config.Attack, worker: config.Worker, device: str) -> None:
+    def __init__(self, serve: Serve, attack: config.Attack, worker: config.Worker, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
-            target=_serve, args=(theirs, attack, worker, device), name=f"lowkeyd worker {device}", daemon=True
+            target=serve, args=(theirs, attack, worker, device), name=f"lowkeyd worker {device}", daemon=True
         )
         self._oom_kills = _oom_kills()
         self._process.start()
@@ -70,11 +68,18 @@ class Child:
             return "closed its connection", True
         if code >= 0:
             return f"ended with exit code {code}", True
-        name = signal.Signals(-code).name
+        name = _name(-code)
         if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             out_of_memory = -code == signal.SIGKILL and _oom_kills() > self._oom_kills
             return ("ran out of memory" if out_of_memory else f"was ended by {name}"), out_of_memory
         return f"crashed with {name}", True
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # real-time signals have no names of their own
 
 
 def _oom_kills() -> int:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,15 +49,17 @@ class Dispatcher(threading.Thread):
     def __init__(
         self,
         device: str,
-        settings: config.Config,
+        worker: config.Worker,
+        start_child: Callable[[], Child],
         photos: Queue,
         admission: Admission,
         conclusion: Conclusion,
         wake: threading.Event,
     ) -> None:
         super().__init__(name=f"dispatch {device}")
-        self._settings = settings
         self._device = device
+        self._worker = worker
+        self._start_child = start_child
         self._photos = photos
         self._admission = admission
         self._conclusion = conclusion
@@ -89,7 +91,7 @@ class Dispatcher(threading.Thread):
                 self.moved_at = time.monotonic()
                 if self._turn():
                     worked_at = time.monotonic()
-                elif time.monotonic() - worked_at > self._settings.worker.idle_s:
+                elif time.monotonic() - worked_at > self._worker.idle_s:
                     self._end_child()
         finally:
             self._end_child()
@@ -129,7 +131,7 @@ class Dispatcher(threading.Thread):
         if self._stopping.wait(retry.restart_delay_s(self._deaths)):
             return None
         self.hands.state = "starting"
-        self._child = Child(self._settings.attack, self._settings.worker, self._device)
+        self._child = self._start_child()
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:
@@ -142,7 +144,7 @@ class Dispatcher(threading.Thread):
         return None
 
     def _work(self, child: Child) -> None:
-        jobs = self._photos.claim(self._settings.worker.photos, time.time())
+        jobs = self._photos.claim(self._worker.photos, time.time())
         self._in_hand = {job.id: job for job in jobs}
         try:
             tasks = [task for job in jobs if (task := self._admit(job))]
@@ -209,12 +211,13 @@ class Dispatcher(threading.Thread):
                 self.moved_at = time.monotonic()
                 if isinstance(message, Broken):
                     log.error("worker broke", trace=message.trace)
-                elif message is not None:
+                    return self._bury(f"broke: {message.trace.splitlines()[-1]}", True)
+                if message is not None:
                     heard_at = time.monotonic()
                     yield message
-                elif time.monotonic() - heard_at > self._settings.worker.stall_s:
+                elif time.monotonic() - heard_at > self._worker.stall_s:
                     child.kill()
-                    return self._bury(f"did nothing for {self._settings.worker.stall_s:.0f} s and was ended", True)
+                    return self._bury(f"did nothing for {self._worker.stall_s:.0f} s and was ended", True)
         except EOFError:
             self._bury(*child.death())
 
