@@ -108,8 +108,9 @@ class Daemon:
         stack.callback(control.stop)
         if watching:
             watcher = Watcher(self._roots, self._intake.post)
-            watcher.start()
             stack.callback(watcher.stop)
+            for name, reason in watcher.start().items():
+                log.warning("no events, only scans", watch=name, reason=reason, every_s=self._settings.scan.every_s)
             scheduler = self._schedule()
             stack.callback(scheduler.shutdown, wait=False)
         self._intake.scan_all()  # after the watches are set: what appears from now on gives an event

@@ -81,7 +81,13 @@ class Outbox:
         with self._translated():
             if not self._take_name(temp, delivery.path, ours):
                 return False
-            self._sync_folder(os.path.dirname(delivery.path))
+            try:
+                self._sync_folder(os.path.dirname(delivery.path))
+            except OSError:
+                # The next try must find the name free, or there would be two copies.
+                if ours is None or ours.path != delivery.path:
+                    os.unlink(self.absolute(delivery.path))
+                raise
         return True
 
     def _take_name(self, temp: bytes, path: bytes, ours: Delivery | None) -> bool:
@@ -103,11 +109,7 @@ class Outbox:
     def _sync_folder(self, folder: bytes) -> None:
         """Also its parents up to the root: they may be as new as the file."""
         while True:
-            descriptor = os.open(self.absolute(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync(self.absolute(folder))
             if not folder:
                 return
             folder = os.path.dirname(folder)
@@ -149,6 +151,18 @@ class Outbox:
         except OSError as error:
             where = os.fsdecode(error.filename or self._root)
             raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {where}") from error
+
+
+def _sync(folder: bytes) -> None:
+    """Some network file systems know no such thing as a folder's sync; PostgreSQL takes these errors for that too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _take_name_without_links(source: bytes, target: bytes) -> bool:

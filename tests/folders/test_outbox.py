@@ -1,6 +1,7 @@
 import errno
 import itertools
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,35 @@ def test_holds_compares_bytes(outbox: Outbox) -> None:
     outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
     assert outbox.holds(OURS)
     assert not outbox.holds(Delivery(b"in/a.jpg", sha256(b"else")))
+
+
+def refuse_folder_syncs(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As some network drives do, or a dying disk."""
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+def test_a_network_drive_that_syncs_no_folders_is_good_enough(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_folder_syncs(monkeypatch, errno.EINVAL)
+    assert outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"ours"
+
+
+def test_a_name_that_did_not_reach_the_disk_is_free_again_for_the_next_try(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp = outbox.write_temp(b"in", b"ours", 0)
+    with monkeypatch.context() as dying:
+        refuse_folder_syncs(dying, errno.EIO)
+        with pytest.raises(OutboxUnavailable, match="Input/output error"):
+            outbox.place(temp, OURS, None)
+    outbox.remove(temp)
+    assert list((tmp_path / "in").iterdir()) == []

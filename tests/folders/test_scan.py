@@ -53,3 +53,17 @@ def test_a_copy_that_keeps_its_old_date_still_counts_as_just_touched(tmp_path: P
     assert seen is not None
     assert seen.signature.mtime_ns == 1_000_000 * 10**9
     assert seen.touched_at > 1_700_000_000
+
+
+def test_a_walk_can_be_called_off_even_where_there_are_no_photos(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / str(number)).mkdir()
+    (tmp_path / "0" / "a.jpg").write_bytes(b"x")
+    asked = []
+
+    def go_on() -> bool:
+        asked.append(True)
+        return len(asked) <= 3
+
+    assert len(list(walk(tmp_path, go_on=go_on))) <= 1
+    assert len(asked) == 4, "the root, two folders, and the end"
