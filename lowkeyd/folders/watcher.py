@@ -61,9 +61,8 @@ class Watcher:
         refused = {}
         for name, root in self._roots.items():
             try:
-                self._watch(
-                    name, root.resolve()
-                )  # inotify is told not to follow links: a root that is one would be mute
+                # inotify is told not to follow links: a root that is one would stay mute.
+                self._watch(name, root.resolve())
             except OSError as error:
                 refused[name] = error.strerror or str(error)
         return refused

@@ -94,14 +94,17 @@ def test_hints_that_lead_to_no_photo_offer_nothing(
 
 
 def test_a_file_is_not_offered_while_it_grows(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
-    intake = begin()
+    intake = begin(quiet_s=1.0)
+    written_at = time.monotonic()
     with (root / "a.jpg").open("wb") as slow:
         for _ in range(10):
             slow.write(b"x")
             slow.flush()
             intake.post(hint(b"a.jpg"))
-            assert photos.counts() == {}, "half a photo was taken"
-            time.sleep(QUIET_S / 4)
+            time.sleep(0.15)
+            taken = photos.counts() != {}
+            gap_s, written_at = time.monotonic() - written_at, time.monotonic()
+            assert not taken or gap_s > 0.9, "half a photo was taken; or the machine stood still, which excuses it"
     await_quiet(intake)
     (job,) = photos.claim(1, time.time())
     assert job.photo.signature.size == 10
