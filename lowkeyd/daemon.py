@@ -22,7 +22,7 @@ from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
-from lowkeyd.work import worker
+from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
@@ -30,6 +30,7 @@ from lowkeyd.work.control import Control, ask
 from lowkeyd.work.dispatch import Dispatcher
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.recover import recover
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(self._signals())
             stack.enter_context(self._thread_failures())
-            self._publisher.recover()
+            recover(self._photos, self._publisher)
             self._start(stack, watching=not once)
             log.info("ready", watches=len(self._roots), workers=len(self._dispatchers), once=once)
             notify("READY=1")
@@ -168,6 +169,7 @@ class Daemon:
             "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
             "scanned_at": self._intake.scanned_at,
             "settling": self._intake.settling,
+            "memory": memory.mark(),
         }
         self._photos.beat(os.getpid(), self._started_at, time.time(), report)
 
@@ -187,13 +189,25 @@ class Daemon:
             return os.EX_TEMPFAIL
         return 1 if counts.get(State.FAILED) else 0
 
-    def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, question: Any) -> dict[str, Any]:
         """The control socket's one question: `{"retry": null | [[watch, path], ...]}`."""
-        asked = question["retry"]
-        paths = None if asked is None else [(watch, os.fsencode(path)) for watch, path in asked]
+        match question:
+            case {"retry": None}:
+                paths = None
+            case {"retry": [*asked]}:
+                paths = [_place(place) for place in asked]
+            case _:
+                raise ValueError(f"no such question: {question!r}")
         count = self._photos.retry(paths, time.time())
         self._wake.set()
         return {"retried": count}
+
+
+def _place(place: Any) -> tuple[str, bytes]:
+    match place:
+        case [str(watch), str(path)]:
+            return watch, os.fsencode(path)
+    raise ValueError(f"expected a watch and a path, got {place!r}")
 
 
 def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.serve) -> int:

@@ -157,12 +157,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died."""
+    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died;
+    `interruptions` are ends of the daemon itself, in a row, that it had no chance to prepare for."""
 
     id: int
     photo: Photo
     attempts: int
     suspect: bool
+    interruptions: int = 0
 
 
 @dataclass(frozen=True)

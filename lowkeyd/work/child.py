@@ -5,9 +5,9 @@ import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 
 from lowkeyd import config
+from lowkeyd.work import memory
 
 _END_WAIT_S = 2.0
 
@@ -25,7 +25,7 @@ class Child:
         self._process: SpawnProcess = context.Process(
             target=serve, args=(theirs, attack, worker, device), name=f"lowkeyd worker {device}", daemon=True
         )
-        self._oom_kills = _oom_kills()
+        self._memory_kills = memory.kills()
         self._process.start()
         theirs.close()
 
@@ -70,7 +70,7 @@ class Child:
             return f"ended with exit code {code}", True
         name = _name(-code)
         if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            out_of_memory = -code == signal.SIGKILL and _oom_kills() > self._oom_kills
+            out_of_memory = -code == signal.SIGKILL and memory.kills() > self._memory_kills
             return ("ran out of memory" if out_of_memory else f"was ended by {name}"), out_of_memory
         return f"crashed with {name}", True
 
@@ -80,12 +80,3 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"  # real-time signals have no names of their own
-
-
-def _oom_kills() -> int:
-    """How many processes this kernel has killed for memory; it does not say whose they were."""
-    try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

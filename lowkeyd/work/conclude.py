@@ -10,8 +10,8 @@ import structlog
 
 from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, TryLater
 from lowkeyd.folders import originals
-from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable
-from lowkeyd.store.queue import Queue, verdict_json
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable, sha256
+from lowkeyd.store.queue import Judgement, Queue, verdict_json
 from lowkeyd.work import retry
 from lowkeyd.work.messages import Outcome
 from lowkeyd.work.publish import Publisher
@@ -53,9 +53,9 @@ class Conclusion:
                 self._later(job, outcome)
 
     def _protected(self, job: Job, protected: Protected) -> None:
-        verdict = protected.verdict
-        self.photos.judged(job, verdict_json(verdict), verdict.strength, self.fingerprint, round(protected.seconds, 3))
-        path = self.publisher.publish(job, protected.content, protected.suffix)
+        verdict, seconds = protected.verdict, round(protected.seconds, 3)
+        judgement = Judgement(verdict_json(verdict), verdict.strength, self.fingerprint, seconds)
+        path = self.publisher.publish(job, protected.content, protected.suffix, judgement)
         if path is not None:
             log.info("done", **_named(job), delivered=readable(path), faces=len(verdict.faces))
 
@@ -66,7 +66,9 @@ class Conclusion:
             return
         root, name = self.roots[job.photo.watch], os.fsdecode(job.photo.path)
         content = originals.read(root / name, self.max_bytes)
-        self.publisher.publish(job, content, os.path.splitext(name)[1])
+        if sha256(content) != self.photos.admitted(job):
+            raise PhotoChanged("it was written to while it was looked at: there may be faces now")
+        self.publisher.publish(job, content, os.path.splitext(name)[1], None)
 
     def _failed(self, job: Job, stage: Stage, reason: str, advice: str) -> None:
         log.warning("failed", **_named(job), stage=stage, reason=reason)

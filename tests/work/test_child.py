@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd import config
-from lowkeyd.work import child as child_module
+from lowkeyd.work import memory
 from lowkeyd.work.child import Child
 from lowkeyd.work.messages import BatchDone, Ready
 from tests import stand_in
@@ -105,16 +105,11 @@ def test_a_child_that_the_kernel_ended_for_memory_is_to_blame(
     start: Callable[..., Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kills = iter([4, 5])  # the kernel's counter before and after, faked
-    monkeypatch.setattr(child_module, "_oom_kills", lambda: next(kills))
+    monkeypatch.setattr(memory, "kills", lambda: next(kills))
     child = start(echo)
     assert child.pid
     os.kill(child.pid, signal.SIGKILL)
     assert child.death() == ("ran out of memory", True)
-
-
-@pytest.mark.skipif(not Path("/proc/vmstat").exists(), reason="this kernel counts no memory kills")
-def test_the_kernels_count_of_memory_kills_is_read() -> None:
-    assert child_module._oom_kills() >= 0
 
 
 def test_end_insists(start: Callable[..., Child]) -> None:

@@ -1,0 +1,142 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from lowkeyd import config
+from lowkeyd.errors import PhotoChanged, PhotoTooLarge, PhotoUnreachable
+from lowkeyd.model import sha256
+from lowkeyd.store.queue import Judgement
+from lowkeyd.work.admit import Admission, Admitted, fingerprint
+from tests.work.conftest import Library
+
+JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
+
+
+def admission(library: Library, settings: str = "settings", max_bytes: int = 1000) -> Admission:
+    return Admission(library.photos, library.publisher, {"inbox": library.root}, max_bytes, settings)
+
+
+def protect(library: Library, name: str, content: bytes) -> None:
+    """A photo that went the whole way."""
+    library.drop(name, content)
+    job = library.claim()
+    assert admission(library).admit(job)
+    library.publisher.publish(job, b"copy of " + content, ".jpg", JUDGED)
+
+
+def test_a_new_photo_goes_to_the_worker_with_its_content(library: Library) -> None:
+    library.drop(b"deep/caf\xe9.jpg", b"portrait")
+    path = os.fsencode(library.root) + b"/deep/caf\xe9.jpg"
+    assert admission(library).admit(library.claim()) == Admitted(path, sha256(b"portrait"))
+
+
+def test_a_photo_that_was_taken_away_is_ignored(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    (library.root / "a.jpg").unlink()
+    assert admission(library).admit(job) is None
+    assert library.row()["state"] == "ignored"
+
+
+def test_a_photo_whose_whole_folder_is_gone_waits(library: Library) -> None:
+    """The disk may come back."""
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    (library.root / "a.jpg").unlink()
+    library.root.rmdir()
+    with pytest.raises(PhotoUnreachable):
+        admission(library).admit(job)
+
+
+def test_a_photo_of_a_folder_that_is_no_longer_watched_is_ignored(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    elsewhere = Admission(library.photos, library.publisher, {}, 1000, "settings")
+    assert elsewhere.admit(library.claim()) is None
+    assert (library.row()["state"], library.row()["reason"]) == ("ignored", "its folder is no longer watched")
+
+
+def test_a_photo_that_changed_since_it_settled_is_not_touched(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    (library.root / "a.jpg").write_bytes(b"longer")
+    with pytest.raises(PhotoChanged):
+        admission(library).admit(job)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(library: Library) -> None:
+    library.drop("a.jpg", b"x" * 11)
+    with pytest.raises(PhotoTooLarge):
+        admission(library, max_bytes=10).admit(library.claim())
+
+
+def test_the_same_content_waits_for_its_twin_and_then_gets_the_twins_copy(library: Library) -> None:
+    library.drop("a.jpg", b"portrait")
+    library.drop("b.jpg", b"portrait")
+    first, second = library.photos.claim(2, 1e12)
+    assert admission(library).admit(first)
+    assert admission(library).admit(second) is None
+    row = library.row("b.jpg")
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+    assert row["not_before"] > 0
+    library.publisher.publish(first, b"copy", ".jpg", JUDGED)
+    (second,) = library.photos.claim(1, 1e12)
+    assert admission(library).admit(second) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy", "inbox/b.jpg": b"copy"}
+    assert (library.row("b.jpg")["state"], library.row("b.jpg")["strength"]) == ("done", "protected")
+
+
+@pytest.mark.parametrize("trouble", ["deleted", "edited"])
+def test_a_twins_copy_that_is_not_ours_any_more_is_not_used(library: Library, trouble: str) -> None:
+    protect(library, "a.jpg", b"portrait")
+    copy = library.outbox / "inbox/a.jpg"
+    if trouble == "deleted":
+        copy.unlink()
+    else:
+        copy.write_bytes(b"edited")
+    library.drop("b.jpg", b"portrait")
+    assert admission(library).admit(library.claim()) is not None
+
+
+def test_other_settings_make_another_copy(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.drop("b.jpg", b"portrait")
+    assert admission(library, settings="other").admit(library.claim()) is not None
+
+
+def test_a_photo_that_was_only_touched_is_not_optimised_again(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    os.utime(library.root / "a.jpg", (1_000_000, 1_000_000))
+    library.offer(b"a.jpg")
+    assert admission(library).admit(library.claim()) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy of portrait"}
+    assert (library.outbox / "inbox/a.jpg").stat().st_mtime == 1_000_000, "galleries sort by it"
+    assert (library.row()["state"], library.row()["strength"]) == ("done", "protected")
+
+
+def test_a_photo_that_was_edited_is(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.drop("a.jpg", b"portrait, retouched")
+    assert admission(library).admit(library.claim()) is not None
+
+
+def test_a_copy_in_another_format_hands_its_suffix_on(library: Library) -> None:
+    library.drop("a.heic", b"portrait")
+    job = library.claim()
+    admission(library).admit(job)
+    library.publisher.publish(job, b"copy", ".jpg", JUDGED)
+    library.drop("b.heic", b"portrait")
+    assert admission(library).admit(library.claim()) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy", "inbox/b.jpg": b"copy"}
+
+
+def test_the_fingerprint_changes_with_what_decides_about_the_copy() -> None:
+    plain = config.Attack()
+    assert fingerprint(plain) == fingerprint(config.Attack(device="cpu", models=Path("/elsewhere")))
+    others = [
+        config.Attack(preset="strong"),
+        config.Attack(ensemble=("dlib", "mobilefacenet")),
+        config.Attack(judges=("mobilefacenet",)),
+        config.Attack(seed=1),
+    ]
+    assert len({fingerprint(settings) for settings in [plain, *others]}) == 5

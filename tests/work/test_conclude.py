@@ -1,0 +1,158 @@
+import errno
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from lowkeyd.errors import (
+    OutboxUnavailable,
+    PhotoChanged,
+    PhotoIncomplete,
+    PhotoUnreachable,
+    UnreadablePhoto,
+)
+from lowkeyd.model import Job, NoFace, Photo, Stage, sha256
+from lowkeyd.work.conclude import Conclusion
+from lowkeyd.work.retry import MAX_ATTEMPTS
+from tests.stand_in import PREFIX, protected
+from tests.work.conftest import Library
+
+Told = list[Photo]
+
+
+@pytest.fixture
+def told() -> Told:
+    """Photos that somebody has to look at again."""
+    return []
+
+
+@pytest.fixture
+def conclusion(library: Library, told: Told) -> Callable[..., Conclusion]:
+    def make(copy_no_face: bool = False) -> Conclusion:
+        roots = {"inbox": library.root}
+        return Conclusion(library.photos, library.publisher, roots, copy_no_face, 1000, "settings", told.append)
+
+    return make
+
+
+def admitted(library: Library, content: bytes = b"portrait", name: str = "a.jpg") -> Job:
+    library.drop(name, content)
+    job = library.claim()
+    library.photos.admit(job, sha256(content))
+    return job
+
+
+def test_a_protected_photo_is_delivered_and_judged(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), protected(b"portrait"))
+    assert library.delivered() == {"inbox/a.jpg": PREFIX + b"portrait"}
+    row = library.row()
+    assert (row["state"], row["strength"], row["fingerprint"], row["seconds"]) == ("done", "protected", "settings", 0.5)
+    assert '"network": "dlib"' in row["verdict"]
+
+
+def test_a_weak_one_is_delivered_and_marked(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), protected(b"portrait", after=0.1))
+    assert (library.row()["state"], library.row()["strength"]) == ("done", "weak")
+
+
+def test_a_photo_without_a_face_is_told_and_not_copied(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), NoFace(0.1))
+    assert (library.row()["state"], library.delivered()) == ("no_face", {})
+
+
+def test_on_request_it_is_copied_as_it_is(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion(copy_no_face=True).conclude(admitted(library, b"landscape"), NoFace(0.1))
+    assert library.delivered() == {"inbox/a.jpg": b"landscape"}
+    assert (library.row()["state"], library.row()["verdict"]) == ("no_face", None)
+
+
+def test_what_is_copied_is_what_was_looked_at(
+    library: Library, conclusion: Callable[..., Conclusion], told: Told
+) -> None:
+    """A face that came into the file after the detector had looked must not be published unprotected."""
+    job = admitted(library, b"landscape")
+    (library.root / "a.jpg").write_bytes(b"a portrait!")
+    conclusion(copy_no_face=True).conclude(job, NoFace(0.1))
+    assert library.delivered() == {}
+    assert (library.row()["state"], told) == ("waiting", [job.photo])
+
+
+def test_a_photo_that_vanished_before_it_was_copied_waits(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    job = admitted(library)
+    (library.root / "a.jpg").unlink()
+    conclusion(copy_no_face=True).conclude(job, NoFace(0.1))
+    assert library.row()["state"] == "waiting"
+
+
+def test_a_failure_says_where_why_and_what_to_do(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), UnreadablePhoto("is no picture", advice="Restore it."))
+    row = library.row()
+    assert (row["state"], row["stage"], row["reason"], row["advice"]) == (
+        "failed",
+        "decode",
+        "is no picture",
+        "Restore it.",
+    )
+    assert library.delivered() == {}, "nothing unprotected is ever published"
+
+
+def test_what_is_not_the_photos_fault_waits_uncounted(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    before = time.time()
+    conclusion().conclude(admitted(library), PhotoUnreachable("Permission denied"))
+    row = library.row()
+    assert (row["state"], row["stage"], row["reason"], row["attempts"]) == ("waiting", "admit", "Permission denied", 0)
+    assert row["not_before"] > before
+
+
+def test_a_half_copied_photo_gets_its_chances_and_then_fails(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    library.drop("a.jpg", b"half")
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        (job,) = library.photos.claim(1, 1e12)
+        assert job.attempts == attempt
+        conclusion().conclude(job, PhotoIncomplete("its end is missing"))
+    assert library.row()["state"] == "failed"
+
+
+def test_a_photo_that_changed_is_looked_at_again(
+    library: Library, conclusion: Callable[..., Conclusion], told: Told
+) -> None:
+    job = admitted(library)
+    conclusion().conclude(job, PhotoChanged("it was written to"))
+    assert told == [job.photo]
+
+
+def test_an_outbox_that_cannot_be_written_makes_the_photo_wait_and_is_told(
+    library: Library, conclusion: Callable[..., Conclusion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutboxUnavailable):
+        conclusion().conclude(admitted(library), protected(b"portrait"))
+    row = library.row()
+    assert (row["state"], row["stage"], row["attempts"]) == ("waiting", "publish", 0)
+    assert "No space left" in row["reason"]
+    assert library.delivered() == {}
+
+
+def test_after_a_crash_a_photo_runs_alone_until_it_is_given_up(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    library.drop("a.jpg", b"x")
+    for _ in range(MAX_ATTEMPTS - 1):
+        conclusion().crashed(library.claim(), Stage.DECODE, "crashed with SIGSEGV")
+        assert (library.row()["state"], library.row()["suspect"]) == ("ready", 1)
+    conclusion().crashed(library.claim(), Stage.DECODE, "crashed with SIGSEGV")
+    row = library.row()
+    assert (row["state"], row["stage"], row["reason"]) == (
+        "failed",
+        "decode",
+        "the worker crashed with SIGSEGV, 3 times in a row",
+    )
+    assert "lowkeyd retry" in row["advice"]
