@@ -57,6 +57,7 @@ class Daemon:
         self._failure: BaseException | None = None
         self._started_at = time.time()
         self._beat_at = float("-inf")
+        self._was_busy = False
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
         self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake)
         self._dispatchers = [self._dispatcher(device) for device in settings.attack.devices]
@@ -121,7 +122,8 @@ class Daemon:
             dispatcher.stop()
 
     def _schedule(self) -> BackgroundScheduler:
-        scheduler = BackgroundScheduler(timezone="UTC")
+        # A machine that slept through a scan makes up for it, once.
+        scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
         outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
         scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
@@ -130,7 +132,9 @@ class Daemon:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        if before[signal.SIGHUP] is signal.SIG_IGN:
+            del before[signal.SIGHUP]  # started with nohup: it is to outlive its terminal
         for number in before:
             signal.signal(number, lambda *_: self._ending.set())
         try:
@@ -157,7 +161,9 @@ class Daemon:
 
     def _tend(self) -> None:
         now = time.monotonic()
-        if now - self._beat_at >= (_BEAT_BUSY_S if self._busy() else _BEAT_IDLE_S):
+        busy = self._busy()
+        if busy != self._was_busy or now - self._beat_at >= (_BEAT_BUSY_S if busy else _BEAT_IDLE_S):
+            self._was_busy = busy
             self._beat()
         moved_at = [self._intake.moved_at, *(dispatcher.moved_at for dispatcher in self._dispatchers)]
         if now - min(moved_at) < _STALE_S:
@@ -181,7 +187,9 @@ class Daemon:
         if self._busy() or self._intake.scanned_at is None:
             return False
         counts = self._photos.counts()
-        return not any(counts.get(state) for state in (State.READY, State.RUNNING, State.PUBLISHING))
+        if counts.get(State.RUNNING) or counts.get(State.PUBLISHING):
+            return False
+        return not counts.get(State.READY) or all(dispatcher.stuck for dispatcher in self._dispatchers)
 
     def _exit_code(self) -> int:
         counts = self._photos.counts()
