@@ -78,6 +78,11 @@ def slow(content: bytes) -> Protected:
     return protected(content)
 
 
+def unique(content: bytes) -> Protected:
+    """No two optimisations give the same copy: equal copies were optimised once."""
+    return protected(content + b" " + os.urandom(8).hex().encode())
+
+
 def crash(_: bytes) -> Outcome:
     os.abort()
 
@@ -98,6 +103,7 @@ OUTCOMES: dict[bytes, Callable[[bytes], Outcome]] = {
     b"incomplete": lambda _: PhotoIncomplete("its end is missing"),
     b"failing": lambda _: OptimiserFailed("the optimiser failed"),
     b"slow": slow,
+    b"unique": unique,
     b"crash": crash,
     b"defect": defect,
     b"hang": hang,

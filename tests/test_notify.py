@@ -22,6 +22,15 @@ def test_a_socket_without_a_file_is_reached_too(tmp_path: Path, monkeypatch: pyt
         assert manager.recv(100) == b"WATCHDOG=1"
 
 
+def test_a_manager_that_does_not_listen_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowkeyd.notify._PATIENCE_S", 0.01)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        for _ in range(1000):  # far more than a socket's queue takes
+            notify("WATCHDOG=1")
+
+
 @pytest.mark.parametrize("address", [None, "", "/nobody/listens/here", "@nobody-listens-here", "/" + "x" * 200])
 def test_nobody_who_listens_is_no_trouble(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if address is not None:
