@@ -182,7 +182,7 @@ def check_folders(config: Config) -> None:
     named = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch] + [
         ("[outbox] path", config.outbox.path)
     ]
-    faults = [f"{name}: no such folder: {path}" for name, path in named if not path.is_dir()]
+    faults = [f"{name}: no such folder: {path}" for name, path in named if not os.path.isdir(path)]
     trees = [(name, path.resolve()) for name, path in [*named, ("[state] path", config.state.path)]]
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:

@@ -15,7 +15,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from lowkeyd import config
-from lowkeyd.errors import LowkeydError
+from lowkeyd.errors import LowkeydError, StoreError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
@@ -234,5 +234,7 @@ def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int
     if lock.is_held(state):
         asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
         return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    if not os.path.exists(location.database(state)):
+        raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
     with lock.hold(state), Queue(location.database(state)) as photos:
         return photos.retry(paths, time.time())

@@ -16,9 +16,11 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True)
 class Status:
-    """What the daemon has done, is doing and will do. `alive` is whether it runs now."""
+    """What the daemon has done, is doing and will do. `alive` is whether it runs now; `watched` are the names of the
+    folders in the configuration."""
 
     alive: bool
+    watched: tuple[str, ...]
     taken_at: float
     outbox: Path
     photos: Snapshot
@@ -29,8 +31,8 @@ class Status:
 
     @property
     def watches(self) -> list[str]:
-        """The watches that have photos, by name."""
-        return sorted({watch for watch, _ in self.photos.counts})
+        """The watched folders' names, and those that were watched once and have photos still."""
+        return list(dict.fromkeys([*self.watched, *sorted(watch for watch, _ in self.photos.counts)]))
 
     def as_json(self) -> dict[str, Any]:
         """The whole as JSON values."""
@@ -52,7 +54,8 @@ class Status:
 def take(settings: config.Config, rows: int) -> Status:
     """Look. Raises StoreError when there is nothing to look at."""
     photos = snapshot.read(location.database(settings.state.path), rows)
-    return Status(lock.is_held(settings.state.path), time.time(), settings.outbox.path, photos)
+    watched = tuple(watch.name for watch in settings.watch)
+    return Status(lock.is_held(settings.state.path), watched, time.time(), settings.outbox.path, photos)
 
 
 def _as_json(rows: tuple[Row, ...]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The command line: one file per verb, each importing what it needs only when it runs, so that `status` stays quick."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -47,6 +48,9 @@ app.add_typer(configure.app, name="config")
 
 def main() -> None:
     """Run the command line. What a person has to know comes as one sentence, with the right exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # rather an escape than no answer on an old terminal
     try:
         app()
     except LowkeydError as error:

@@ -16,10 +16,9 @@ from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile
 from lowkeyd.errors import LowkeydError, OutboxUnavailable
 from lowkeyd.folders import originals
-from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
 from lowkeyd.work.messages import Outcome, Reached, Stepped
-from lowkeyd.work.publish import delivery_name
 
 
 def protect(

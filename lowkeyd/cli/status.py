@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lowkeyd.cli.options import ConfigFile, load
-from lowkeyd.model import State
+from lowkeyd.model import State, readable
 from lowkeyd.status import Status, take
 from lowkeyd.store.snapshot import Row
 
@@ -70,8 +70,11 @@ def render(status: Status) -> RenderableType:
 
 def _headline(status: Status) -> Text:
     daemon = status.photos.daemon
-    if not status.alive or daemon is None:
-        return Text("lowkeyd is not running.", "bold red")
+    if not status.alive:
+        last = f" Its last sign of life was {_duration(status.taken_at - daemon['beat_at'])} ago." if daemon else ""
+        return Text(f"lowkeyd is not running; `lowkeyd run` starts it.{last}", "bold red")
+    if daemon is None:
+        return Text("lowkeyd is starting.", "bold yellow")
     since = _duration(status.taken_at - daemon["started_at"])
     line = Text.assemble(("lowkeyd runs", "bold green"), f" (process {daemon['pid']}, for {since})")
     if daemon.get("settling"):
@@ -99,7 +102,7 @@ def _counts(status: Status) -> Table:
         table.add_column(title, justify="right")
     for watch in status.watches:
         numbers = (sum(status.count(state, watch) for state in states) for states in _COLUMNS.values())
-        table.add_row(watch, *(f"{number:,}" for number in numbers))
+        table.add_row(Text(readable(watch)), *(f"{number:,}" for number in numbers))
     return table
 
 
@@ -108,7 +111,7 @@ def _reasons(title: str, rows: tuple[Row, ...], style: str, now: float) -> list[
         return []
     lines: list[RenderableType] = [Text(), Text(title, f"bold {style}")]
     for row in rows:
-        lines.append(Text.assemble(f"  {row.watch}/{row.path}  ", (f"at {row.stage}: {row.reason}", style)))
+        lines.append(Text.assemble(f"  {readable(row.watch)}/{row.path}  ", (f"at {row.stage}: {row.reason}", style)))
         if row.next_try_at > now:
             lines.append(Text(f"    next try in {_duration(row.next_try_at - now)}", "dim"))
         if row.advice:

@@ -173,3 +173,14 @@ def _take_name_without_links(source: bytes, target: bytes) -> bool:
         return False
     os.replace(source, target)
     return True
+
+
+def delivery_name(path: bytes, suffix: str) -> bytes:
+    """The photo's own name, unless its copy has another format: `suffix`, with its dot, is the copy's."""
+    stem, old = os.path.splitext(path)
+    return path if _same_format(os.fsdecode(old).lower(), suffix) else stem + suffix.encode()
+
+
+def _same_format(old: str, new: str) -> bool:
+    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new.lower()})
+    return any(old in family and new.lower() in family for family in families)

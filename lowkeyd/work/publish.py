@@ -8,7 +8,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 
-from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, Job, Publication, sha256
 from lowkeyd.store.queue import Judgement, Queue
 
@@ -53,14 +53,3 @@ class Publisher:
             self.photos.done(cut_short.job, time.time())
         else:
             self.photos.requeue(cut_short.job, time.time())
-
-
-def delivery_name(path: bytes, suffix: str) -> bytes:
-    """The photo's own name, unless its copy has another format: `suffix`, with its dot, is the copy's."""
-    stem, old = os.path.splitext(path)
-    return path if _same_format(os.fsdecode(old).lower(), suffix) else stem + suffix.encode()
-
-
-def _same_format(old: str, new: str) -> bool:
-    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new.lower()})
-    return any(old in family and new.lower() in family for family in families)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd.errors import OutboxUnavailable
-from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, sha256
 
 OURS = Delivery(b"in/a.jpg", sha256(b"ours"))
@@ -133,3 +133,21 @@ def test_a_name_that_did_not_reach_the_disk_is_free_again_for_the_next_try(
             outbox.place(temp, OURS, None)
     outbox.remove(temp)
     assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("original", "suffix", "name"),
+    [
+        (b"a/b.jpg", ".jpg", b"a/b.jpg"),
+        (b"b.JPEG", ".jpg", b"b.JPEG"),
+        (b"b.jpe", ".jpg", b"b.jpe"),
+        (b"b.tiff", ".tif", b"b.tiff"),
+        (b"b.HEIC", ".jpg", b"b.jpg"),
+        (b"b.jpg", ".png", b"b.png"),
+        (b"two.dots.bmp", ".png", b"two.dots.png"),
+        (b"caf\xe9.heic", ".jpg", b"caf\xe9.jpg"),
+        (b"b.jpg", ".JPG", b"b.jpg"),
+    ],
+)
+def test_a_copy_keeps_its_name_unless_its_format_differs(original: bytes, suffix: str, name: bytes) -> None:
+    assert delivery_name(original, suffix) == name

@@ -8,28 +8,9 @@ from lowkeyd.errors import OutboxUnavailable
 from lowkeyd.folders import outbox as outbox_module
 from lowkeyd.model import Delivery, Publication, sha256
 from lowkeyd.store.queue import Judgement
-from lowkeyd.work.publish import delivery_name
 from tests.work.conftest import Library
 
 JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
-
-
-@pytest.mark.parametrize(
-    ("original", "suffix", "name"),
-    [
-        (b"a/b.jpg", ".jpg", b"a/b.jpg"),
-        (b"b.JPEG", ".jpg", b"b.JPEG"),
-        (b"b.jpe", ".jpg", b"b.jpe"),
-        (b"b.tiff", ".tif", b"b.tiff"),
-        (b"b.HEIC", ".jpg", b"b.jpg"),
-        (b"b.jpg", ".png", b"b.png"),
-        (b"two.dots.bmp", ".png", b"two.dots.png"),
-        (b"caf\xe9.heic", ".jpg", b"caf\xe9.jpg"),
-        (b"b.jpg", ".JPG", b"b.jpg"),
-    ],
-)
-def test_a_copy_keeps_its_name_unless_its_format_differs(original: bytes, suffix: str, name: bytes) -> None:
-    assert delivery_name(original, suffix) == name
 
 
 def test_a_copy_comes_to_the_same_place_with_the_same_date(library: Library) -> None:
