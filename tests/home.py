@@ -182,8 +182,8 @@ class Home:
         named = [dict(zip(columns, row, strict=True)) for row in rows]
         return next((row for row in named if row["path"] == os.fsencode(name)), {})
 
-    def await_counts(self, **expected: int) -> None:
-        await_that(lambda: self.counts() == expected, f"{expected}, got {self.counts()}")
+    def await_counts(self, patience_s: float = PATIENCE_S, **expected: int) -> None:
+        await_that(lambda: self.counts() == expected, f"{expected}", patience_s)
 
     def delivered(self) -> dict[str, bytes]:
         """Every file in the outbox, hidden ones too, by its path below the watch's folder."""

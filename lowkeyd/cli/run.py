@@ -5,9 +5,7 @@ import os
 import sys
 from typing import Annotated
 
-import structlog
 import typer
-from structlog.typing import Processor
 
 from lowkeyd.cli.options import ConfigFile, load
 
@@ -33,6 +31,9 @@ def run(
 
 def _log() -> None:
     """For people on a terminal, logfmt for everything else; a journal sets the time itself."""
+    import structlog  # here, because other verbs need no log, and are the quicker without
+    from structlog.typing import Processor
+
     processors: list[Processor] = [structlog.processors.add_log_level]
     if "JOURNAL_STREAM" not in os.environ:
         processors.append(structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))

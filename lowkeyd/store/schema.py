@@ -65,6 +65,7 @@ photos = Table(
     Index("photo_by_watch", "watch", "state"),
     Index("photo_by_content", "sha256", "state"),
 )
+Index("photo_weak", photos.c.state, sqlite_where=photos.c.strength == "weak")
 
 daemon = Table(
     "daemon",

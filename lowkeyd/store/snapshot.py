@@ -14,7 +14,7 @@ from lowkeyd.errors import StoreError
 from lowkeyd.model import State, readable
 
 _BUSY_S = 5.0
-_WEAK = "SELECT count(*) FROM photo WHERE state = 'done' AND strength = 'weak'"
+_WEAK = "SELECT count(*) FROM photo INDEXED BY photo_weak WHERE state = 'done' AND strength = 'weak'"
 _SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
 
 
