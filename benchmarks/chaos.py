@@ -52,7 +52,7 @@ def main() -> int:
         originals = digests(home.inbox)
         started = time.monotonic()
         hit = Counter(_round(home, chance, chosen.span, number) for number in range(chosen.rounds))
-        print(f"{chosen.rounds} kills, {hit['in work']} with photos in work, {hit['publishing']} while one was published")
+        print(f"{chosen.rounds} kills, {hit['in work']} with photos in work, {hit['publishing']} in mid-publication")
         print(f"states after them: {_words(home.counts())}")
         _finish(home)
         print(f"finished after {time.monotonic() - started:.0f} s: {_words(home.counts())}")
