@@ -234,6 +234,7 @@ def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int
     if lock.is_held(state):
         asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
         return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    config.check_folders(settings)
     if not os.path.exists(location.database(state)):
         raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
     with lock.hold(state), Queue(location.database(state)) as photos:

@@ -9,9 +9,12 @@ import typer
 from lowkeyd import __version__
 from lowkeyd.cli import configure, demo, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
+from lowkeyd.model import readable
 
-_EPILOG = """Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder ·
-75 not all is done, try later · 78 the configuration or the weights need a person."""
+_EPILOG = (
+    "Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder · "
+    "75 not all is done, try later · 78 the configuration or the weights need a person."
+)
 
 app = typer.Typer(
     help="Watches photo folders and writes copies that face recognition no longer matches to their owner.",
@@ -54,5 +57,5 @@ def main() -> None:
     try:
         app()
     except LowkeydError as error:
-        typer.echo(f"lowkeyd: {error}", err=True)
+        typer.echo(f"lowkeyd: {readable(str(error))}", err=True)
         sys.exit(error.exit_code if isinstance(error, Fatal) else 75 if isinstance(error, TryLater) else 1)

@@ -12,6 +12,7 @@ import typer
 from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.errors import ConfigError
+from lowkeyd.model import readable
 
 app = typer.Typer(help="Write, check and show the configuration.", no_args_is_help=True)
 
@@ -32,8 +33,9 @@ def init(
         settings = _write(path)
     except OSError as error:
         raise ConfigError(f"{error.filename or path}: cannot be written: {error.strerror}") from error
-    typer.echo(f"Wrote {path}.")
-    typer.echo(f"Drop photos into {settings.watch[0].path}; protected copies appear in {settings.outbox.path}.")
+    inbox, outbox = readable(settings.watch[0].path), readable(settings.outbox.path)
+    typer.echo(f"Wrote {readable(path)}.")
+    typer.echo(f"Drop photos into {inbox}; protected copies appear in {outbox}.")
     typer.echo("Next: lowkeyd run")
 
 
@@ -54,7 +56,7 @@ def check(config: ConfigFile = None) -> None:
     """
     path = configuration.locate(config)
     configuration.check_folders(configuration.load(path))
-    typer.echo(f"{path}: ok")
+    typer.echo(f"{readable(path)}: ok")
 
 
 @app.command()
