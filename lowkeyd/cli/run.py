@@ -9,8 +9,6 @@ import typer
 
 from lowkeyd.cli.options import ConfigFile, load
 
-_KEYS = ["timestamp", "level", "event"]
-
 
 def run(
     config: ConfigFile = None,
@@ -35,12 +33,14 @@ def _log() -> None:
     from structlog.typing import Processor
 
     processors: list[Processor] = [structlog.processors.add_log_level]
+    first = ["level", "event"]
     if "JOURNAL_STREAM" not in os.environ:
+        first.insert(0, "timestamp")
         processors.append(structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
     if sys.stderr.isatty():
         processors.append(structlog.dev.ConsoleRenderer())
     else:
-        processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=_KEYS)]
+        processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=first)]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

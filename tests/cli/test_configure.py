@@ -62,6 +62,14 @@ def test_check_says_ok(lowkeyd: Lowkeyd, home: Home) -> None:
     assert (result.code, result.out) == (0, f"{home.config}: ok\n")
 
 
+def test_a_path_that_is_no_text_is_told_all_the_same(lowkeyd: Lowkeyd, home: Home, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9\nline.toml")
+    assert rf"Wrote {tmp_path}/caf\udce9\nline.toml." in lowkeyd("config", "init", "--config", path).out.splitlines()
+    path.write_text(home.config.read_text())
+    result = lowkeyd("config", "check", "--config", path)
+    assert (result.code, result.out) == (0, rf"{tmp_path}/caf\udce9\nline.toml: ok" + "\n")
+
+
 def test_check_names_every_fault(lowkeyd: Lowkeyd, home: Home) -> None:
     home.configure(settle={"quite_s": 1}, worker={"photos": 0})
     result = lowkeyd("config", "check", "--config", home.config)

@@ -1,6 +1,7 @@
 import os
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import typer
@@ -68,3 +69,10 @@ def test_every_error_comes_as_one_sentence_with_its_exit_code(
     monkeypatch.setattr(cli, "app", fail)
     result = lowkeyd()
     assert (result.code, result.out, result.err) == (code, "", "lowkeyd: a sentence\n")
+
+
+def test_a_path_that_is_no_text_is_told_in_one_line(lowkeyd: Lowkeyd, tmp_path: Path) -> None:
+    result = lowkeyd("config", "check", "--config", tmp_path / os.fsdecode(b"caf\xe9\nline.toml"))
+    assert result.code == 78
+    assert result.err.startswith(rf"lowkeyd: {tmp_path}/caf\udce9\nline.toml: no such file")
+    assert len(result.err.splitlines()) == 1

@@ -70,6 +70,24 @@ def test_before_the_first_run_there_is_nothing_to_retry_and_nothing_is_made(lowk
     assert os.listdir(home.state) == []
 
 
+def test_folders_that_the_daemon_would_refuse_are_refused_here_too(lowkeyd: Lowkeyd, home: Home) -> None:
+    home.state.rmdir()
+    home.configure(outbox={"path": str(home.inbox)})
+    result = lowkeyd("retry", "--config", home.config)
+    assert (result.code, "must not lie inside one another" in result.err) == (78, True)
+    assert not home.state.exists()
+
+
+def test_a_photo_whose_name_is_no_text_is_named_in_the_refusal(
+    lowkeyd: Lowkeyd, home: Home, failed: list[Path]
+) -> None:
+    result = lowkeyd("retry", home.folder / os.fsdecode(b"caf\xe9.jpg"), "--config", home.config)
+    assert (result.code, r"caf\udce9.jpg" in result.err.replace("\n", "").replace("│", "").replace(" ", "")) == (
+        2,
+        True,
+    )
+
+
 def test_a_daemon_that_does_not_answer_is_one_sentence(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
     with lock.hold(home.state):
         result = lowkeyd("retry", "--config", home.config)
