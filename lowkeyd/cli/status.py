@@ -15,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.config import Config
+from lowkeyd.errors import StoreError
 from lowkeyd.model import State, readable
 from lowkeyd.status import Status, take
 from lowkeyd.store.snapshot import Row
@@ -52,14 +54,22 @@ def status(
         json.dump(take(settings, rows).as_json(), sys.stdout, indent=2)
         typer.echo()
     elif watch:
-        _stay(lambda: render(take(settings, rows)), console)
+        _stay(lambda: _look(settings, rows), console)
     else:
         console.print(render(take(settings, rows)))
 
 
+def _look(settings: Config, rows: int) -> RenderableType:
+    """Who watches may have come before the daemon's first run, or sit through a repair."""
+    try:
+        return render(take(settings, rows))
+    except StoreError as error:
+        return Text(readable(str(error)), "red")
+
+
 def _stay(screen: Callable[[], RenderableType], console: Console) -> None:
     try:
-        with Live(screen(), console=console, auto_refresh=False) as live:
+        with Live(screen(), console=console, auto_refresh=False, screen=True) as live:
             while True:
                 time.sleep(_EVERY_S)
                 live.update(screen(), refresh=True)
@@ -103,7 +113,7 @@ def _workers(status: Status) -> list[RenderableType]:
 def _worker(worker: dict[str, Any]) -> Text:
     line = Text(readable(f"worker {worker['device']}: {worker['state']}"), "dim")
     if worker["photos"]:
-        line.append(f" · {_count(worker['photos'], 'photo')}")
+        line.append(f" · batch of {worker['photos']}")
     if worker["all_steps"]:
         line.append(f" · step {worker['done_steps']} of {worker['all_steps']}")
     return line

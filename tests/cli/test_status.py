@@ -57,7 +57,7 @@ def test_what_runs_waits_and_failed_is_on_the_screen(library: Home) -> None:
     with lock.hold(library.state):
         lines = screen(look(library))
     assert lines[0] == "lowkeyd runs (process 42, for 2 h 1 min) · 3 files still being written"
-    assert lines[1] == "worker cpu: busy · 1 photo · step 20 of 50"
+    assert lines[1] == "worker cpu: busy · batch of 1 · step 20 of 50"
     assert [line.split() for line in lines[3:5]] == [
         ["folder", "ready", "running", "waiting", "done", "no", "face", "failed"],
         ["inbox", "1", "1", "1", "1", "0", "1"],
@@ -204,18 +204,21 @@ def test_before_the_first_run_it_is_one_sentence(lowkeyd: Lowkeyd, home: Home) -
     assert "no database yet; `lowkeyd run` makes it" in result.err
 
 
-def test_watching_it_redraws_until_ctrl_c(library: Home) -> None:
+def test_watching_it_redraws_until_ctrl_c_even_before_the_first_run(home: Home) -> None:
     ours, theirs = os.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "lowkeyd", "status", "--watch", "--config", str(library.config)],
+        [sys.executable, "-m", "lowkeyd", "status", "--watch", "--config", str(home.config)],
         cwd=REPOSITORY,
         env=environment() | {"TERM": "xterm"},
         stdout=theirs,
         stderr=subprocess.PIPE,
     ) as watching:
         seen = b""
-        while seen.count(b"lowkeyd is not running") < 2:
+        while b"no database yet" not in seen:
             seen += os.read(ours, 4096)
+        with Queue(location.database(home.state)):
+            while seen.count(b"lowkeyd is not running") < 2:
+                seen += os.read(ours, 4096)
         watching.send_signal(signal.SIGINT)
         _, trouble = watching.communicate(timeout=PATIENCE_S)
     os.close(theirs)
