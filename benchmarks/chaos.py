@@ -46,7 +46,7 @@ def main() -> int:
         home = Home(Path(folder) / "home", STAND_IN if chosen.stand_in else REAL)
         for number in range(chosen.photos):
             if chosen.stand_in:
-                home.drop(f"{number % 3}/{number}.jpg", b"slow 0.3 %d" % number)
+                home.drop(f"{number % 3}/{number}.jpg", b"slow 1.5 %d" % number)
             else:
                 home.drop(f"{number % 3}/{number}.png", _portrait(number))
         originals = digests(home.inbox)
