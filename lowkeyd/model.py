@@ -4,11 +4,13 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # the command line and the daemon hold no pixels, and start in half the time without it
+    import numpy as np
+    import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """H x W x 3 RGB, 0..255: what the rooms hand to each other."""
 
 
@@ -55,7 +57,7 @@ class Face:
     """
 
     box: tuple[float, float, float, float]
-    landmarks: npt.NDArray[np.float32]
+    landmarks: "npt.NDArray[np.float32]"
     probability: float
 
 
@@ -164,12 +166,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died."""
+    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died;
+    `interruptions` are ends of the daemon itself, in a row, that it had no chance to prepare for."""
 
     id: int
     photo: Photo
     attempts: int
     suspect: bool
+    interruptions: int = 0
 
 
 @dataclass(frozen=True)
