@@ -49,6 +49,7 @@ class Outbox(_Section):
 
     path: Folder = Path("~/lowkeyd/outbox").expanduser()
     no_face: Literal["skip", "copy"] = "skip"
+    weak: Literal["deliver", "hold"] = "deliver"
     format: Literal["same", "jpeg", "png", "webp"] = "same"
     heic: Literal["jpeg", "heic"] = "jpeg"
     animated: Literal["refuse", "ignore"] = "refuse"

@@ -67,9 +67,12 @@ def outcome(content: bytes) -> Outcome:
 
 
 def protected(content: bytes, after: float = 1.0) -> Protected:
-    score = Score("dlib", attacked=True, threshold=0.6, before=0.0, after=after)
+    score = Score(
+        "stand-in", attacked=False, threshold=0.6, before=0.0, after=after, shared=after,
+        similarity_before=1.0, similarity_after=1 - after,
+    )  # fmt: skip
     face = FaceVerdict((0.0, 0.0, 9.0, 9.0), True, (score,), Visibility(0.01, 40.0, 0.99, 0.5))
-    return Protected(PREFIX + content, ".jpg", Verdict((face,)), 0.5)
+    return Protected(PREFIX + content, ".jpg", Verdict((face,), "balanced"), 0.5)
 
 
 def slow(content: bytes) -> Protected:

@@ -389,4 +389,5 @@ def verdict_json(verdict: Verdict) -> str:
         | {"scores": [asdict(score) | {"accepted": score.accepted} for score in face.scores]}
         for face in verdict.faces
     ]
-    return json.dumps({"strength": verdict.strength, "faces": faces})
+    known = {"strength": verdict.strength, "independent": verdict.independent, "preset": verdict.preset}
+    return json.dumps(known | {"faces": faces})

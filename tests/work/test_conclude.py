@@ -51,7 +51,7 @@ def test_a_protected_photo_is_delivered_and_judged(library: Library, conclusion:
     assert library.delivered() == {"inbox/a.jpg": PREFIX + b"portrait"}
     row = library.row()
     assert (row["state"], row["strength"], row["fingerprint"], row["seconds"]) == ("done", "protected", "settings", 0.5)
-    assert '"network": "dlib"' in row["verdict"]
+    assert '"network": "stand-in"' in row["verdict"]
 
 
 def test_a_weak_one_is_delivered_and_marked(library: Library, conclusion: Callable[..., Conclusion]) -> None:
