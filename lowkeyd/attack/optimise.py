@@ -21,13 +21,12 @@ _COLOUR = 0.4
 """Of the gradient's colour part: tint is the first thing that people see, and buys little."""
 _ALPHA = 3.0
 """The weight of LPIPS at the start; each face's own adapts until it keeps its budget."""
-_LPIPS_EVERY = 2
-"""LPIPS costs nearly as much as a small network, and its gradient turns slowly: in between, the last one serves."""
-_ADAPT_FROM, _ADAPT_POWER = 0.4, 0.6
+_LPIPS_FROM = 0.5
+_ADAPT_POWER = 0.4
 _ALPHA_RANGE = (0.2, 30.0)
 _LPIPS_SHARE = 0.8
 """LPIPS at working size, of what it is on the enlarged and encoded face: the mean over 100 faces."""
-_ENLARGING_DB = 0.8
+_ENLARGING_DB = 0.5
 """Enlarging and rounding lose so much of a difference's energy: the mean over 100 faces."""
 
 
@@ -54,20 +53,18 @@ def optimise(
     objective = Objective(ensemble, x, points, centred)
     with torch.no_grad():
         clean = perceptual.features(x)
-    alpha = torch.full((len(x), 1, 1, 1), _ALPHA, device=x.device)
+    alpha = torch.full((len(x),), _ALPHA, device=x.device)
     u, momentum = torch.zeros_like(x), torch.zeros_like(x)
     for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
         u.requires_grad_()
         x_adv = x + bearable * u
-        if step % _LPIPS_EVERY == 0:
-            lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
-            (visible,) = torch.autograd.grad(lpips.sum(), u, retain_graph=True)
-            if step >= _ADAPT_FROM * preset.steps:
-                excess = lpips.detach().view(-1, 1, 1, 1) / (_LPIPS_SHARE * preset.lpips)
-                alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         gain = objective.protection(x_adv, [view])  # (N,)
+        if step >= _LPIPS_FROM * preset.steps:
+            lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
+            gain = gain - alpha * lpips
+            excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips)
+            alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         (gradient,) = torch.autograd.grad(gain.sum(), u)
-        gradient = gradient - alpha * visible
         u = u.detach()
         grey = gradient.mean(1, keepdim=True)
         gradient = grey + colour * (gradient - grey)

