@@ -679,6 +679,7 @@ def test_the_real_networks_protect_a_real_portrait(home: Home, tmp_path: Path) -
     portrait = tmp_path / "astronaut.png"
     Image.fromarray(astronaut()).save(portrait)
     home.program = REAL
+    home.configure(worker={"threads": 1})  # several wait for one another where others want the processor too
     with home.daemon() as daemon:
         shutil.copyfile(portrait, home.inbox / "astronaut.png")
         home.await_counts(REAL_PATIENCE_S, done=1)
