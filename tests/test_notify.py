@@ -23,7 +23,7 @@ def test_a_socket_without_a_file_is_reached_too(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_manager_that_does_not_listen_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lowkeyd.notify._PATIENCE_S", 0.01)
+    monkeypatch.setattr("lowkeyd.notify._PATIENCE_S", 0.001)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
-from lowkeyd.model import Delivery, Stage, sha256
+from lowkeyd.model import Delivery, Stage, readable, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
 _PROBE_BYTES = 1 << 20
@@ -156,8 +156,14 @@ class Outbox:
                 raise UnsupportedPhoto(
                     "its path would be too long in the outbox", stage=Stage.PUBLISH, advice=_TOO_LONG_ADVICE
                 ) from error
-            where = os.fsdecode(error.filename or self._root)
-            raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {where}") from error
+            where = _without_temp(os.fsencode(error.filename or self._root))
+            raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {readable(where)}") from error
+
+
+def _without_temp(path: bytes) -> bytes:
+    """A hidden file is told by its folder: photos that wait for the same disk then wait for the same reason."""
+    folder, name = os.path.split(path)
+    return folder if _TEMP.fullmatch(name) else path
 
 
 def _fitted(stem: bytes, ending: bytes) -> bytes:

@@ -207,7 +207,7 @@ def test_the_real_networks_protect_a_portrait_and_say_what_the_rest_is() -> None
     Image.fromarray(astronaut()[:300, 80:380]).save("portrait.png")
     Image.fromarray(coins()).convert("RGB").save("coins.jpg")
     photo("text.jpg", b"no picture at all")
-    photo("config.toml", b'[attack]\ndevice = "cpu"\n')
+    photo("config.toml", b'[attack]\ndevice = "cpu"\n[worker]\nthreads = 1\n')
     command = [sys.executable, "-m", "lowkeyd", "protect", "portrait.png", "coins.jpg", "text.jpg", "-o", "to"]
     result = subprocess.run(
         [*command, "--config", "config.toml"],

@@ -1,10 +1,12 @@
-"""What `run` adds to the daemon: its log. What the daemon does is in `tests/test_daemon.py`."""
+"""What `run` adds to the daemon: its log. What the daemon does is in `tests/test_daemon.py`.
+
+Always in a process of its own: it settles where the whole process writes its log to.
+"""
 
 import os
 import re
 import subprocess
 
-from tests.cli.conftest import Lowkeyd
 from tests.home import PATIENCE_S, REPOSITORY, Home, environment
 
 
@@ -42,9 +44,9 @@ def test_on_a_terminal_it_is_for_people(home: Home) -> None:
     assert b"event=" not in seen
 
 
-def test_a_configuration_that_cannot_be_is_78_before_anything_is_made(lowkeyd: Lowkeyd, home: Home) -> None:
+def test_a_configuration_that_cannot_be_is_78_before_anything_is_made(home: Home) -> None:
     home.state.rmdir()
     home.configure(outbox={"path": str(home.inbox)})
-    result = lowkeyd("run", "--config", home.config)
-    assert (result.code, "must not lie inside one another" in result.err) == (78, True)
+    result = home.call("run")
+    assert (result.returncode, "must not lie inside one another" in result.stderr) == (78, True)
     assert not home.state.exists()
