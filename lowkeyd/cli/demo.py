@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from lowkeyd.errors import StoreError
@@ -29,6 +29,10 @@ _LOOK_S = 0.5
 _QUIET_S = 1.0
 """The demo writes its photos in one go, so it need not wait for a slow writer."""
 _MEGAPIXELS, _MEGABYTES = 200.0, 500.0
+_NO_JUDGE = (
+    "No independent judge: every recogniser above was attacked itself. `lowkeyd models list` names networks that can"
+    " judge; then run the demo with --judge NAME."
+)
 _ENDED = (State.DONE, State.NO_FACE, State.FAILED)
 
 
@@ -38,6 +42,9 @@ def demo(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder to keep the demo's library in.")] = None,
     preset: Annotated[str, typer.Option(help="Strength: subtle, balanced or strong.")] = "balanced",
+    judge: Annotated[
+        list[str] | None, typer.Option(help="A face network that is not attacked and judges; may be given twice.")
+    ] = None,
 ) -> None:
     """Make a small library, start the real daemon on it, drop a photo in, and show what came out, judged.
 
@@ -47,7 +54,7 @@ def demo(
     shown = photos or [_portrait()]
     _check(shown)
     library = _Library((output or Path(tempfile.mkdtemp(prefix="lowkeyd-demo-"))).absolute())
-    library.make(preset)
+    library.make({"preset": preset, "judges": judge or []})
     with _daemon(library) as daemon:
         library.drop(shown)
         _wait(library, len(shown), daemon, console)
@@ -89,20 +96,22 @@ class _Library:
         self.config = root / "config.toml"
         self.log = root / "daemon.log"
 
-    def make(self, preset: str) -> None:
+    def make(self, attack: dict[str, Any]) -> None:
         """Folders and configuration file."""
         if location.database(self.state).exists():
             raise typer.BadParameter(f"{readable(self.root)}: there is a demo's library already; name another folder")
         for folder in (self.inbox, self.outbox, self.state):
             folder.mkdir(parents=True, exist_ok=True)
-        sections: dict[str, dict[str, Path | str | float]] = {
+        sections: dict[str, dict[str, Any]] = {
             "state": {"path": self.state},
             "outbox": {"path": self.outbox},
             "settle": {"quiet_s": _QUIET_S},
-            "attack": {"preset": preset},
+            "attack": attack,
+            "[watch]": {"name": "inbox", "path": self.inbox},
         }
-        lines = [f"[{name}]\n{key} = {_toml(value)}" for name, keys in sections.items() for key, value in keys.items()]
-        lines.append(f'[[watch]]\nname = "inbox"\npath = {_toml(self.inbox)}')
+        lines = []
+        for name, keys in sections.items():
+            lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in keys.items())]
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def drop(self, photos: list[Path]) -> None:
@@ -118,8 +127,9 @@ class _Library:
             return None
 
 
-def _toml(value: Path | str | float) -> str:
-    return json.dumps(value if isinstance(value, float) else str(value), ensure_ascii=False)
+def _toml(value: Any) -> str:
+    """JSON's numbers, strings and lists of strings are TOML's, too."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 @contextmanager
@@ -134,7 +144,13 @@ def _daemon(library: _Library) -> Iterator["subprocess.Popen[bytes]"]:
 
 def _wait(library: _Library, count: int, daemon: "subprocess.Popen[bytes]", console: Console) -> None:
     """Until every photo has come to its end, telling what the daemon is doing. Raises StoreError if it dies."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("The daemon starts", total=None)
         while True:
@@ -167,6 +183,8 @@ def _show(library: _Library, photo: Delivered, console: Console) -> None:
     sheet = library.root / f"{delivered.stem}-before-and-after.png"
     sheet.write_bytes(_before_and_after(library.inbox / name, delivered, _summary(photo.verdict)))
     console.print(_table(name, photo.verdict))
+    if all(score["attacked"] for face in photo.verdict["faces"] for score in face["scores"]):
+        console.print(_NO_JUDGE, style="yellow")
     console.print(f"Protected in {photo.seconds:.1f} s: {delivered}", soft_wrap=True, highlight=False)
     console.print(f"Side by side: {sheet}", soft_wrap=True, highlight=False)
 
@@ -180,33 +198,34 @@ def _before_and_after(original: Path, delivered: Path, footer: str) -> bytes:
 
 
 def _summary(verdict: dict[str, Any]) -> str:
-    """One line for the picture: the worst of its faces, by each recogniser."""
+    """One line for the picture: the least protected face, by each recogniser."""
     scores = [score for face in verdict["faces"] for score in face["scores"]]
-    weakest = {s["network"]: s for s in sorted(scores, key=lambda s: -s["after"])}
-    return " · ".join(f"{name}: distance {_move(score)}" for name, score in weakest.items())
+    weakest = {score["network"]: score for score in sorted(scores, key=lambda score: -score["after"])}
+    return " · ".join(f"{_role(score)}: {_similarity(score)}, {_distance(score)}" for score in weakest.values())
 
 
-def _move(score: dict[str, Any]) -> str:
-    return f"{score['before']:.2f} → {score['after']:.2f} (one person below {score['threshold']:.2f})"
+def _role(score: dict[str, Any]) -> str:
+    return f"{score['network']} ({'attacked' if score['attacked'] else 'not attacked'})"
+
+
+def _similarity(score: dict[str, Any]) -> str:
+    return f"similarity {score['similarity_before']:.2f} → {score['similarity_after']:.2f}"
+
+
+def _distance(score: dict[str, Any]) -> str:
+    return f"distance {score['before']:.2f} → {score['after']:.2f} (same below {score['threshold']:.2f})"
 
 
 def _table(name: str, verdict: dict[str, Any]) -> Table:
+    """A row for each face and recogniser."""
     table = Table(title=name, title_justify="left", title_style="bold")
-    for title in (
-        "face",
-        "recogniser",
-        "attacked",
-        "distance from the original",
-        "still accepted",
-        "face-LPIPS",
-        "PSNR",
-    ):
+    table.add_column("face", justify="right")
+    for title in ("recogniser", "against the original", "same person?", "face-LPIPS", "PSNR"):
         table.add_column(title)
     for number, face in enumerate(verdict["faces"], 1):
         seen = face["visibility"]
         for score in face["scores"]:
-            accepted = "[red]yes[/]" if score["accepted"] else "[green]no[/]"
-            attacked = "yes" if score["attacked"] else "no"
-            visible = (f"{seen['lpips']:.4f}", f"{seen['psnr_db']:.1f} dB")
-            table.add_row(str(number), score["network"], attacked, _move(score), accepted, *visible)
+            same = "[red]yes[/]" if score["accepted"] else "[green]no[/]"
+            moved = f"{_similarity(score)}\n{_distance(score)}"
+            table.add_row(str(number), _role(score), moved, same, f"{seen['lpips']:.4f}", f"{seen['psnr_db']:.1f} dB")
     return table
