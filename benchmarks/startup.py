@@ -18,6 +18,7 @@ from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.process import memory_mb
 from lowkeyd.store import location, snapshot
 from tests.home import REAL, Home
 
@@ -53,25 +54,20 @@ def _work(folder: Path) -> tuple[float, float, bool]:
     portrait = folder / "portrait.png"
     Image.fromarray(astronaut()).save(portrait)
     with home.daemon() as daemon:
-        idle_mb = _memory_mb(daemon.pid, "VmRSS")
+        idle_mb = memory_mb(daemon.pid, "VmRSS")
         dropped = time.monotonic()
         shutil.copyfile(portrait, home.inbox / "portrait.png")
         home.await_counts(patience_s=600, done=1)
         seconds = time.monotonic() - dropped
         (worker,) = daemon.children()
-        peak_mb, torch = _memory_mb(daemon.pid, "VmHWM"), _has_torch(daemon.pid)
-        print(f"worker: {_memory_mb(worker, 'VmHWM'):.0f} MB at most; torch in its process: {_has_torch(worker)}")
+        peak_mb, torch = memory_mb(daemon.pid, "VmHWM"), _has_torch(daemon.pid)
+        print(f"worker: {memory_mb(worker, 'VmHWM'):.0f} MB at most; torch in its process: {_has_torch(worker)}")
         daemon.end()
     report = snapshot.read(location.database(home.state), 0).daemon or {}
     (hands,) = report["workers"]
     print(f"worker: networks imported and loaded in {hands['start_s']} s")
     print(f"a portrait of 512 x 512 pixels: delivered {seconds:.1f} s after it was dropped, with the worker's start")
     return idle_mb, peak_mb, torch
-
-
-def _memory_mb(pid: int, field: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def _has_torch(pid: int) -> bool:

@@ -37,10 +37,16 @@ class Detector:
         )
 
     def find(self, photo: Pixels) -> tuple[Face, ...]:
-        """Every face in the photo, from left to right; none is an outcome."""
+        """Every face in the photo, from left to right; none is an outcome.
+
+        Each is looked at once more from near, where landmarks come out truer, above all at the photo's border.
+        """
         scale = min(1.0, _LONGEST_SIDE_PX / max(photo.shape[:2]))
         (faces,) = self._detect(self._far, _shrink(photo, scale)[None])
-        return tuple(sorted((scaled(face, 1 / scale) for face in faces), key=lambda face: face.box[0]))
+        far = [scaled(face, 1 / scale) for face in faces]
+        near = self.find_again([(photo, face) for face in far])
+        found = _distinct([second or first for first, second in zip(far, near, strict=True)])
+        return tuple(sorted(found, key=lambda face: face.box[0]))
 
     def find_again(self, places: Sequence[tuple[Pixels, Face]]) -> list[Face | None]:
         """Faces in changed copies of their photos, each looked for near its old place, all in one go.
@@ -71,6 +77,15 @@ def _faces(boxes: Floats | None, probabilities: Floats, landmarks: Floats) -> li
         for (left, top, right, bottom), probability, points in zip(boxes, probabilities, landmarks, strict=True)
         if probability >= _MIN_PROBABILITY and interocular(points) > 1
     ]
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    """Two looks may have ended at the same face."""
+    kept: list[Face] = []
+    for face in faces:
+        if _nearest(kept, face) is None:
+            kept.append(face)
+    return kept
 
 
 def _nearest(found: list[Face], face: Face) -> Face | None:
