@@ -5,7 +5,8 @@
 Every photo is copied, moved, and written slowly into nested new folders. What comes out is read back with Pillow, its
 faces are detected anew, and compared with the original's by dlib's own library and by the judge, which was not
 attacked: as delivered, shrunk to 1080 pixels, and that as JPEG 75. Photos called PERSON_1, PERSON_2 are compared with
-each other too. Exit code 1 when a source changed, a photo got lost, or dlib's library still takes a face for the original.
+each other too. Exit code 1 when a source changed, a photo got lost, or dlib's library still takes a face for the
+original.
 """
 
 import argparse

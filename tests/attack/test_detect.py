@@ -62,5 +62,5 @@ def test_a_face_that_the_border_cuts_has_its_landmarks_where_they_are(
 ) -> None:
     cut = 195  # a hand's breadth of cheek is missing; seen from far alone, the landmarks are half a face beside it
     (found,) = detector.find(portrait[:, cut:])
-    distance = np.abs(found.landmarks + (cut, 0) - face.landmarks).max()
+    distance = np.abs(found.landmarks + np.array((cut, 0)) - face.landmarks).max()
     assert distance < 0.15 * interocular(face.landmarks)
