@@ -14,10 +14,11 @@ from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PAPER, PRESETS
-from lowkeyd.attack.verify import Judges, Recogniser, Versions
+from lowkeyd.attack.verify import Embeddings, Judges, Place, Recogniser, Versions, embeddings
 from lowkeyd.attack.views import Matrix
+from lowkeyd.attack.visibility import measure
 from lowkeyd.errors import ConfigError, OptimiserFailed
-from lowkeyd.model import Face, Pixels, Verdict
+from lowkeyd.model import Face, Pixels, Verdict, Visibility
 
 _BATCH = 16
 """Faces optimised together: one by one costs twice as much per face, more than this gains nothing on a CPU."""
@@ -31,12 +32,12 @@ class Engine:
             torch.set_num_threads(threads)
         self.device = _device(device)
         self._seed = settings.seed
-        self._perceptual = Perceptual(self.device)
+        self.perceptual = Perceptual(self.device)
         self._detector = Detector(self.device)
-        self._ensemble = [catalogue.load(name, settings.models, self.device) for name in settings.ensemble]
+        self.ensemble = [catalogue.load(name, settings.models, self.device) for name in settings.ensemble]
         judges = [catalogue.load(name, settings.models, self.device) for name in settings.judges]
-        recognisers = [Recogniser(network, network in self._ensemble) for network in [*self._ensemble, *judges]]
-        self._judges = Judges(self._detector, recognisers, self._perceptual, self.device)
+        recognisers = [Recogniser(network, network in self.ensemble) for network in [*self.ensemble, *judges]]
+        self._judges = Judges(self._detector, recognisers, self.perceptual, self.device)
 
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
         """Every face, from left to right."""
@@ -61,13 +62,13 @@ class Engine:
         ]
         x = torch.cat([shrink(photo, square, WORKING_PX) for photo, _, square in found])
         points = np.stack([square.inside(align.points(face), WORKING_PX) for _, face, square in found])
-        deltas = iter(self._optimise(x, points, preset, on_step))
+        deltas = iter(self.optimise(x, points, preset, on_step))
         return [
             paste(photo, own, [next(deltas)[None] for _ in own]) for photo, own in zip(photos, squares, strict=True)
         ]
 
-    def _optimise(self, x: Tensor, points: Matrix, preset: str, on_step: Callable[[int, int], None]) -> Tensor:
-        """All differences, N x 3 x S x S, batch by batch."""
+    def optimise(self, x: Tensor, points: Matrix, preset: str, on_step: Callable[[int, int], None]) -> Tensor:
+        """All differences, N x 3 x S x S, batch by batch, for faces at working size."""
         batches = range(0, len(x), _BATCH)
         total = len(batches) * (paper.STEPS if preset == PAPER else PRESETS[preset].steps)
         steps = iter(range(1, total + 1))
@@ -79,12 +80,29 @@ class Engine:
 
     def _batch(self, x: Tensor, points: Matrix, preset: str, on_step: Callable[[], None]) -> Tensor:
         if preset == PAPER:
-            delta = paper.optimise(x, points, self._ensemble, self._perceptual, self._seed, on_step)
+            delta = paper.optimise(x, points, self.ensemble, self.perceptual, self._seed, on_step)
         else:
-            delta = optimise(x, points, self._ensemble, self._perceptual, PRESETS[preset], self._seed, on_step)
+            delta = optimise(x, points, self.ensemble, self.perceptual, PRESETS[preset], self._seed, on_step)
         if not delta.isfinite().all():
             raise OptimiserFailed("the optimiser left the range of numbers")
         return delta
+
+    @property
+    def recognisers(self) -> Sequence[Recogniser]:
+        """The attacked networks first, then the judges."""
+        return self._judges.recognisers
+
+    def embed(self, places: Sequence[Place]) -> list[Embeddings]:
+        """What each recogniser makes of faces in photos: N x dimensions each, as its distance takes them."""
+        return [embeddings(recogniser.network, places, self.device) for recogniser in self.recognisers]
+
+    def find_again(self, places: Sequence[Place]) -> list[Face | None]:
+        """Faces in changed copies of their photos, detected afresh near their old place."""
+        return self._detector.find_again(places)
+
+    def visibility(self, original: Pixels, changed: Pixels, face: Face) -> Visibility:
+        """How much of a change can be seen on one face."""
+        return measure(original, changed, face, self.perceptual, self.device)
 
     def verify(self, versions: Versions, faces: Sequence[Face], preset: str) -> Verdict:
         """What the recognisers say about a copy that was made with `preset`."""

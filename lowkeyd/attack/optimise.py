@@ -21,13 +21,15 @@ _COLOUR = 0.4
 """Of the gradient's colour part: tint is the first thing that people see, and buys little."""
 _ALPHA = 3.0
 """The weight of LPIPS at the start; each face's own adapts until it keeps its budget."""
-_LPIPS_FROM = 0.5
-_ADAPT_POWER = 0.4
+LPIPS_FROM = 0.5
+"""The first half of the steps goes by distance and energy alone, which costs half as much per step and ends stronger;
+the second half then takes back what LPIPS sees."""
+_ADAPT_POWER = 0.6
 _ALPHA_RANGE = (0.2, 30.0)
-_LPIPS_SHARE = 0.8
-"""LPIPS at working size, of what it is on the enlarged and encoded face: the mean over 100 faces."""
-_ENLARGING_DB = 0.5
-"""Enlarging and rounding lose so much of a difference's energy: the mean over 100 faces."""
+_LPIPS_SHARE = 0.66
+"""LPIPS at working size, of what it is to be on the enlarged and encoded face: the mean over 100 faces."""
+_ENLARGING_DB = 0.52
+"""Enlarging a difference loses some of its energy, encoding adds some: the mean over 100 faces."""
 
 
 def optimise(
@@ -59,7 +61,7 @@ def optimise(
         u.requires_grad_()
         x_adv = x + bearable * u
         gain = objective.protection(x_adv, [view])  # (N,)
-        if step >= _LPIPS_FROM * preset.steps:
+        if step >= LPIPS_FROM * preset.steps:
             lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
             gain = gain - alpha * lpips
             excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips)

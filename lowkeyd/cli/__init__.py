@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, protect, retry, run, status
+from lowkeyd.cli import configure, demo, evaluate, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -45,6 +45,7 @@ app.command()(run.run)
 app.command()(protect.protect)
 app.command()(status.status)
 app.command()(demo.demo)
+app.command()(evaluate.evaluate)
 app.command()(retry.retry)
 app.add_typer(configure.app, name="config")
 

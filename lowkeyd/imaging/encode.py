@@ -127,6 +127,12 @@ def as_shared(pixels: Pixels) -> Pixels:
     return recompress(np.asarray(image))
 
 
+def halved(pixels: Pixels) -> Pixels:
+    """The pixels at half their size."""
+    image = Image.fromarray(pixels)
+    return np.array(image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.LANCZOS))
+
+
 def recompress(pixels: Pixels, quality: int = 75) -> Pixels:
     """The pixels after a JPEG round trip (0..100, 4:2:0)."""
     content = _save(Image.fromarray(pixels), "JPEG", quality=quality, subsampling=2)

@@ -1,0 +1,77 @@
+"""A picture of a trade: what a change buys, against how much of it is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image, ImageDraw, ImageFont
+
+_WIDTH, _HEIGHT = 900, 600
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 40, 90, 80
+_PAPER, _INK, _FAINT, _GRID = (255, 255, 255), (38, 38, 38), (110, 110, 110), (226, 226, 226)
+_COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
+"""Okabe and Ito's, which people with any colour vision tell apart."""
+_TEXT_PX, _TITLE_PX, _DOT_PX = 15, 19, 6
+_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of points (x, y), each with a name; y is a share, 0..1. `start`: what y is where nothing was changed."""
+
+    name: str
+    points: Sequence[tuple[float, float, str]]
+    start: float
+
+
+def trade(series: Sequence[Series], *, title: str, x_name: str, y_name: str) -> bytes:
+    """A PNG: a line per series from (0, start) through its points."""
+    sheet = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    most = max(x for line in series for x, _, _ in line.points) * 1.15 or 1.0
+    draw.text((_LEFT, 20), title, fill=_INK, font=ImageFont.load_default(_TITLE_PX))
+    _axes(draw, most, x_name, y_name)
+    for number, line in enumerate(series):
+        _draw(draw, line, most, _COLOURS[number % len(_COLOURS)])
+        _legend(draw, line.name, number)
+    buffer = BytesIO()
+    sheet.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _place(x: float, y: float, most: float) -> tuple[float, float]:
+    return (
+        _LEFT + (_WIDTH - _LEFT - _RIGHT) * x / most,
+        _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * y,
+    )
+
+
+def _axes(draw: ImageDraw.ImageDraw, most: float, x_name: str, y_name: str) -> None:
+    font = ImageFont.load_default(_TEXT_PX)
+    for step in range(_STEPS + 1):
+        share = step / _STEPS
+        left, y = _place(0, share, most)
+        draw.line((left, y, _WIDTH - _RIGHT, y), fill=_GRID)
+        draw.text((left - 10, y), f"{share:.0%}", fill=_FAINT, font=font, anchor="rm")
+        x, bottom = _place(share * most, 0, most)
+        draw.text((x, bottom + 10), f"{share * most:.4f}", fill=_FAINT, font=font, anchor="ma")
+    draw.line((*_place(0, 0, most), *_place(most, 0, most)), fill=_FAINT)
+    draw.text((_WIDTH - _RIGHT, _HEIGHT - 30), x_name, fill=_INK, font=font, anchor="rm")
+    draw.text((_LEFT - 60, _TOP - 26), y_name, fill=_INK, font=font)
+
+
+def _draw(draw: ImageDraw.ImageDraw, line: Series, most: float, colour: tuple[int, int, int]) -> None:
+    font = ImageFont.load_default(_TEXT_PX)
+    points = [(0.0, line.start, ""), *sorted(line.points)]
+    draw.line([_place(x, y, most) for x, y, _ in points], fill=colour, width=2)
+    for x, y, name in points:
+        across, down = _place(x, y, most)
+        draw.ellipse((across - _DOT_PX, down - _DOT_PX, across + _DOT_PX, down + _DOT_PX), fill=colour)
+        draw.text((across + _DOT_PX + 3, down - _DOT_PX - 2), name, fill=colour, font=font, anchor="ls")
+
+
+def _legend(draw: ImageDraw.ImageDraw, name: str, number: int) -> None:
+    y = _TOP + 14 + 22 * number
+    x = _WIDTH - _RIGHT - 10
+    draw.text((x - 20, y), name, fill=_INK, font=ImageFont.load_default(_TEXT_PX), anchor="rm")
+    draw.rectangle((x - 12, y - 6, x, y + 6), fill=_COLOURS[number % len(_COLOURS)])
