@@ -2,12 +2,14 @@
 
 import json
 import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from lowkeyd.errors import ConfigError
 
@@ -47,6 +49,7 @@ class Outbox(_Section):
 
     path: Folder = Path("~/lowkeyd/outbox").expanduser()
     no_face: Literal["skip", "copy"] = "skip"
+    weak: Literal["deliver", "hold"] = "deliver"
     format: Literal["same", "jpeg", "png", "webp"] = "same"
     heic: Literal["jpeg", "heic"] = "jpeg"
     animated: Literal["refuse", "ignore"] = "refuse"
@@ -177,8 +180,19 @@ def parse(raw: dict[str, Any], source: str) -> Config:
         # By way of JSON, whose strict mode takes a string for a path and a list for a tuple, but no "8" for 8.
         return Config.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        faults = "; ".join(_describe(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors())
-        raise ConfigError(f"{source}: {faults}") from error
+        faults = _without_consequences(error.errors(include_url=False))
+        sentences = (_describe(fault["loc"], fault["msg"], fault["type"]) for fault in faults)
+        raise ConfigError(f"{source}: {'; '.join(sentences)}") from error
+
+
+def _without_consequences(faults: list[ErrorDetails]) -> list[ErrorDetails]:
+    """A list with a bad entry is also said to be too short, since the entry does not count: only the entry is named."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault, place in zip(faults, places, strict=True)
+        if not any(len(inner) > len(place) and inner[: len(place)] == place for inner in places)
+    ]
 
 
 def _describe(location: tuple[int | str, ...], message: str, kind: str) -> str:
@@ -191,16 +205,28 @@ def _describe(location: tuple[int | str, ...], message: str, kind: str) -> str:
     return f"{where}: {message.removeprefix('Value error, ')}"
 
 
+def _folder_fault(path: Path) -> str | None:
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+    if not is_folder:
+        return "no such folder"
+    return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
+
+
 def check_folders(config: Config) -> None:
-    """Look at the disk: watched folders and the outbox exist, and none of the trees feeds another.
+    """Look at the disk: watched folders and the outbox exist, may be read, and none of the trees feeds another.
 
     Symbolic links are followed first. Raises ConfigError, naming every fault.
     """
     named = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch] + [
         ("[outbox] path", config.outbox.path)
     ]
-    faults = [f"{name}: no such folder: {path}" for name, path in named if not path.is_dir()]
-    trees = [(name, path.resolve()) for name, path in [*named, ("[state] path", config.state.path)]]
+    faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
+    trees = [(name, Path(os.path.realpath(path))) for name, path in [*named, ("[state] path", config.state.path)]]
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:
             if tree.is_relative_to(other) or other.is_relative_to(tree):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,22 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from lowkeyd import config
-from lowkeyd.errors import LowkeydError
+from lowkeyd.errors import LowkeydError, StoreError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
+from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
+from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.control import Control, ask
 from lowkeyd.work.dispatch import Dispatcher
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.recover import recover
 
 log = structlog.get_logger()
 
@@ -43,8 +47,9 @@ _STALE_S = 90.0
 class Daemon:
     """One state folder, its watches, its outbox and its workers. Use `run`."""
 
-    def __init__(self, settings: config.Config, photos: Queue) -> None:
+    def __init__(self, settings: config.Config, photos: Queue, serve: Serve) -> None:
         self._settings = settings
+        self._serve = serve
         self._photos = photos
         self._roots = {watch.name: watch.path for watch in settings.watch}
         self._wake = threading.Event()
@@ -52,6 +57,7 @@ class Daemon:
         self._failure: BaseException | None = None
         self._started_at = time.time()
         self._beat_at = float("-inf")
+        self._was_busy = False
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
         self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake)
         self._dispatchers = [self._dispatcher(device) for device in settings.attack.devices]
@@ -64,7 +70,8 @@ class Daemon:
         conclusion = Conclusion(
             self._photos, self._publisher, self._roots, copy_no_face, max_bytes, stamp, self._look_again
         )
-        return Dispatcher(device, self._settings, self._photos, admission, conclusion, self._wake)
+        start_child = partial(Child, self._serve, self._settings, device)
+        return Dispatcher(device, self._settings.worker, start_child, self._photos, admission, conclusion, self._wake)
 
     def _look_again(self, photo: Photo) -> None:
         self._intake.post(Hint(photo.watch, photo.path, is_folder=False))
@@ -74,7 +81,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(self._signals())
             stack.enter_context(self._thread_failures())
-            self._publisher.recover()
+            recover(self._photos, self._publisher)
             self._start(stack, watching=not once)
             log.info("ready", watches=len(self._roots), workers=len(self._dispatchers), once=once)
             notify("READY=1")
@@ -102,8 +109,9 @@ class Daemon:
         stack.callback(control.stop)
         if watching:
             watcher = Watcher(self._roots, self._intake.post)
-            watcher.start()
             stack.callback(watcher.stop)
+            for name, reason in watcher.start().items():
+                log.warning("no events, only scans", watch=name, reason=reason, every_s=self._settings.scan.every_s)
             scheduler = self._schedule()
             stack.callback(scheduler.shutdown, wait=False)
         self._intake.scan_all()  # after the watches are set: what appears from now on gives an event
@@ -113,7 +121,8 @@ class Daemon:
             dispatcher.stop()
 
     def _schedule(self) -> BackgroundScheduler:
-        scheduler = BackgroundScheduler(timezone="UTC")
+        # A machine that slept through a scan makes up for it, once.
+        scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
         outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
         scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
@@ -122,7 +131,9 @@ class Daemon:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        if before[signal.SIGHUP] is signal.SIG_IGN:
+            del before[signal.SIGHUP]  # started with nohup: it is to outlive its terminal
         for number in before:
             signal.signal(number, lambda *_: self._ending.set())
         try:
@@ -149,7 +160,9 @@ class Daemon:
 
     def _tend(self) -> None:
         now = time.monotonic()
-        if now - self._beat_at >= (_BEAT_BUSY_S if self._busy() else _BEAT_IDLE_S):
+        busy = self._busy()
+        if busy != self._was_busy or now - self._beat_at >= (_BEAT_BUSY_S if busy else _BEAT_IDLE_S):
+            self._was_busy = busy
             self._beat()
         moved_at = [self._intake.moved_at, *(dispatcher.moved_at for dispatcher in self._dispatchers)]
         if now - min(moved_at) < _STALE_S:
@@ -161,6 +174,7 @@ class Daemon:
             "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
             "scanned_at": self._intake.scanned_at,
             "settling": self._intake.settling,
+            "memory": memory.mark(),
         }
         self._photos.beat(os.getpid(), self._started_at, time.time(), report)
 
@@ -172,7 +186,9 @@ class Daemon:
         if self._busy() or self._intake.scanned_at is None:
             return False
         counts = self._photos.counts()
-        return not any(counts.get(state) for state in (State.READY, State.RUNNING, State.PUBLISHING))
+        if counts.get(State.RUNNING) or counts.get(State.PUBLISHING):
+            return False
+        return not counts.get(State.READY) or all(dispatcher.stuck for dispatcher in self._dispatchers)
 
     def _exit_code(self) -> int:
         counts = self._photos.counts()
@@ -180,23 +196,35 @@ class Daemon:
             return os.EX_TEMPFAIL
         return 1 if counts.get(State.FAILED) else 0
 
-    def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, question: Any) -> dict[str, Any]:
         """The control socket's one question: `{"retry": null | [[watch, path], ...]}`."""
-        asked = question["retry"]
-        paths = None if asked is None else [(watch, os.fsencode(path)) for watch, path in asked]
+        match question:
+            case {"retry": None}:
+                paths = None
+            case {"retry": [*asked]}:
+                paths = [_place(place) for place in asked]
+            case _:
+                raise ValueError(f"no such question: {question!r}")
         count = self._photos.retry(paths, time.time())
         self._wake.set()
         return {"retried": count}
 
 
-def run(settings: config.Config, *, once: bool = False) -> int:
-    """Be the daemon. Returns the exit code.
+def _place(place: Any) -> tuple[str, bytes]:
+    match place:
+        case [str(watch), str(path)]:
+            return watch, os.fsencode(path)
+    raise ValueError(f"expected a watch and a path, got {place!r}")
+
+
+def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.serve) -> int:
+    """Be the daemon, with `serve` as what its worker children do. Returns the exit code.
 
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
     with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
-        return Daemon(settings, photos).run(once=once)
+        return Daemon(settings, photos, serve).run(once=once)
 
 
 def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:
@@ -205,5 +233,8 @@ def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int
     if lock.is_held(state):
         asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
         return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    config.check_folders(settings)
+    if not os.path.exists(location.database(state)):
+        raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
     with lock.hold(state), Queue(location.database(state)) as photos:
         return photos.retry(paths, time.time())

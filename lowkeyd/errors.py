@@ -13,6 +13,7 @@ LowkeydError
 │   │   └── SeveralPictures
 │   ├── PhotoTooLarge
 │   ├── OptimiserFailed
+│   ├── ProtectionTooWeak
 │   └── PhotoLeftAlone    no failure: it is not for us
 └── TryLater              nothing is wrong with the photo; `work/retry.py` says when
     ├── PhotoChanged
@@ -113,6 +114,13 @@ class OptimiserFailed(PhotoError):
 
     stage = Stage.OPTIMISE
     advice = "Please report it with the log; `lowkeyd retry` runs it again."
+
+
+class ProtectionTooWeak(PhotoError):
+    """Recognisers still know the face, and such a copy is not to be delivered."""
+
+    stage = Stage.VERIFY
+    advice = "Use a stronger [attack] preset or more networks in its ensemble; then `lowkeyd retry`."
 
 
 class PhotoLeftAlone(PhotoError):

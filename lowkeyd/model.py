@@ -4,11 +4,13 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # the command line and the daemon hold no pixels, and start in half the time without it
+    import numpy as np
+    import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """H x W x 3 RGB, 0..255: what the rooms hand to each other."""
 
 
@@ -40,10 +42,18 @@ class Stage(StrEnum):
 
 
 class Strength(StrEnum):
-    """What the judges made of a protected face or photo."""
+    """What the recognisers made of a protected face or photo.
+
+    `failed`: a network that was attacked still accepts the file as delivered, so the attack did not do its work.
+    `weak`: some recogniser accepts it, as delivered or as a social network would store it. `protected`: none does.
+    """
 
     PROTECTED = "protected"
     WEAK = "weak"
+    FAILED = "failed"
+
+
+_FROM_WORST = (Strength.FAILED, Strength.WEAK, Strength.PROTECTED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +65,17 @@ class Face:
     """
 
     box: tuple[float, float, float, float]
-    landmarks: npt.NDArray[np.float32]
+    landmarks: "npt.NDArray[np.float32]"
     probability: float
 
 
 @dataclass(frozen=True)
 class Score:
-    """What one recogniser says about one face: Euclidean distances between the original face and the published one.
+    """What one recogniser says about one face: Euclidean distances between the original face and published ones.
 
-    `before` is for the photo published as it is, `after` for the protected one. A recogniser takes two faces for one
-    person when their distance is below `threshold`.
+    `before` is for the photo published as it is, `after` for the protected file as delivered, `shared` for that file as
+    a social network would store it; the similarities are cosines of embeddings, `before` and `after`. A recogniser
+    takes two faces for one person when their distance is below `threshold`.
     """
 
     network: str
@@ -72,11 +83,14 @@ class Score:
     threshold: float
     before: float
     after: float
+    shared: float
+    similarity_before: float
+    similarity_after: float
 
     @property
     def accepted(self) -> bool:
-        """Whether this recogniser still matches the protected face to the original."""
-        return self.after < self.threshold
+        """Whether this recogniser still matches the protected face to the original, in either form."""
+        return min(self.after, self.shared) < self.threshold
 
 
 @dataclass(frozen=True)
@@ -104,26 +118,34 @@ class FaceVerdict:
 
     @property
     def strength(self) -> Strength:
-        """Weak when any recogniser that was asked still accepts the face."""
+        """What the recognisers make of this face."""
+        if any(score.attacked and score.after < score.threshold for score in self.scores):
+            return Strength.FAILED
         return Strength.WEAK if any(score.accepted for score in self.scores) else Strength.PROTECTED
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judges' word on one delivered photo."""
+    """The recognisers' word on one delivered photo, protected with `preset`."""
 
     faces: tuple[FaceVerdict, ...]
+    preset: str
 
     @property
     def strength(self) -> Strength:
         """As strong as its weakest face."""
-        weak = any(face.strength is Strength.WEAK for face in self.faces)
-        return Strength.WEAK if weak else Strength.PROTECTED
+        found = {face.strength for face in self.faces}
+        return next((strength for strength in _FROM_WORST if strength in found), Strength.PROTECTED)
 
     @property
     def accepted(self) -> int:
-        """How often a recogniser still accepts a face."""
+        """How often a recogniser took a protected face for the original one."""
         return sum(score.accepted for face in self.faces for score in face.scores)
+
+    @property
+    def independent(self) -> bool:
+        """Whether any recogniser that was not attacked had a say; without one, a verdict proves little."""
+        return any(not score.attacked for face in self.faces for score in face.scores)
 
 
 @dataclass(frozen=True)
@@ -164,12 +186,14 @@ class Photo:
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died."""
+    """A claimed photo. `attempts` counts this one; `suspect` jobs run alone, because their last batch died;
+    `interruptions` are ends of the daemon itself, in a row, that it had no chance to prepare for."""
 
     id: int
     photo: Photo
     attempts: int
     suspect: bool
+    interruptions: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,19 @@ from lowkeyd.store.snapshot import Row, Snapshot
 
 JSON_VERSION = 1
 """Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
+_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling")
+"""What is published of its last sign of life; the rest is for its own use."""
+_SILENT_S = 90.0
+"""A daemon that is well gives a sign of life every half minute, or more often."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the daemon has done, is doing and will do. `alive` is whether it runs now."""
+    """What the daemon has done, is doing and will do. `alive` is whether it runs now; `watched` are the names of the
+    folders in the configuration."""
 
     alive: bool
+    watched: tuple[str, ...]
     taken_at: float
     outbox: Path
     photos: Snapshot
@@ -29,11 +35,20 @@ class Status:
 
     @property
     def watches(self) -> list[str]:
-        """The watches that have photos, by name."""
-        return sorted({watch for watch, _ in self.photos.counts})
+        """The watched folders' names, and those that were watched once and have photos still."""
+        return list(dict.fromkeys([*self.watched, *sorted(watch for watch, _ in self.photos.counts)]))
+
+    @property
+    def silent_s(self) -> float | None:
+        """How long the daemon has been silent, if that is a bad sign: it runs, but hangs."""
+        if not self.alive or self.photos.daemon is None:
+            return None
+        silent_s = self.taken_at - float(self.photos.daemon["beat_at"])
+        return silent_s if silent_s > _SILENT_S else None
 
     def as_json(self) -> dict[str, Any]:
         """The whole as JSON values."""
+        daemon = self.photos.daemon
         return {
             "version": JSON_VERSION,
             "alive": self.alive,
@@ -42,7 +57,7 @@ class Status:
             "counts": {state.value: self.count(state) for state in State},
             "watches": {watch: {state.value: self.count(state, watch) for state in State} for watch in self.watches},
             "weak": self.photos.weak,
-            "daemon": self.photos.daemon,
+            "daemon": None if daemon is None else {key: daemon[key] for key in _OF_THE_DAEMON},
             "running": _as_json(self.photos.running),
             "waiting": _as_json(self.photos.waiting),
             "failed": _as_json(self.photos.failed),
@@ -52,7 +67,8 @@ class Status:
 def take(settings: config.Config, rows: int) -> Status:
     """Look. Raises StoreError when there is nothing to look at."""
     photos = snapshot.read(location.database(settings.state.path), rows)
-    return Status(lock.is_held(settings.state.path), time.time(), settings.outbox.path, photos)
+    watched = tuple(watch.name for watch in settings.watch)
+    return Status(lock.is_held(settings.state.path), watched, time.time(), settings.outbox.path, photos)
 
 
 def _as_json(rows: tuple[Row, ...]) -> list[dict[str, Any]]:

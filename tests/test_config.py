@@ -1,5 +1,8 @@
 """The configuration: what is refused, by what name, and that the example file tells the truth."""
 
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -100,6 +103,15 @@ def test_all_faults_are_named_at_once() -> None:
     assert all(section in told for section in ("[settle] quiet_s", "[scan] every", "[worker] photos"))
 
 
+@pytest.mark.parametrize(
+    "text", ["[[watch]]\nname = '[/x]'\npath = '/a'", "[attack]\nensemble = [1]", "[[watch]]\nname = 'a'\npath = 'b'"]
+)
+def test_a_bad_entry_is_one_fault_and_not_also_a_list_that_is_too_short(text: str) -> None:
+    told = fault(text)
+    assert ";" not in told
+    assert "at least 1" not in told
+
+
 @pytest.mark.parametrize(("device", "devices"), [("auto", ("auto",)), (["cuda:0", "cuda:1"], ("cuda:0", "cuda:1"))])
 def test_there_is_a_worker_for_each_device(device: Any, devices: tuple[str, ...]) -> None:
     assert parse({"attack": {"device": device}}, "x").attack.devices == devices
@@ -198,6 +210,33 @@ def test_two_watched_trees_may_not_overlap(disk: Path) -> None:
     (disk / "inbox" / "deep").mkdir()
     with pytest.raises(ConfigError, match=r"tree0.* and \[\[watch\]\] tree1 .*must not lie inside"):
         check_folders(on(disk, "inbox", "outbox", "state", "inbox/deep"))
+
+
+def test_links_that_lead_in_a_circle_are_a_fault_like_any_other(disk: Path) -> None:
+    (disk / "loop").symlink_to(disk / "loop")
+    with pytest.raises(ConfigError, match=r"tree0: cannot be looked at: .*: .*/loop"):
+        check_folders(on(disk, inbox="loop"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [(0o000, "cannot be looked at: Permission denied: {}/deep"), (0o300, "may not be read: {}")]
+)
+def test_a_folder_that_may_not_be_read_is_one_sentence(disk: Path, mode: int, told: str) -> None:
+    """Nothing would ever be found there: unsaid, it would look as if there were no photos."""
+    (disk / "inbox" / "deep").mkdir()
+    watched = disk / "inbox" / "deep" if mode == 0 else disk / "inbox"
+    text = f"[[watch]]\nname = 'a'\npath = '{watched}'\n[outbox]\npath = '{disk}/outbox'\n"
+    config = written(disk, f"{text}[state]\npath = '{disk}/state'\n")
+    (disk / "inbox").chmod(mode)
+    # In a user namespace without a mapping even root is nobody special.
+    command = ["unshare", "--user", sys.executable, "-m", "lowkeyd", "config", "check", "--config", str(config)]
+    if not shutil.which("unshare") or subprocess.run(["unshare", "--user", "true"], check=False).returncode:
+        pytest.skip("user namespaces are not allowed here")
+    result = subprocess.run(command, cwd=EXAMPLE.parent, capture_output=True, text=True, check=False)
+    (disk / "inbox").chmod(0o700)
+    assert result.returncode == 78
+    (sentence,) = result.stderr.splitlines()
+    assert told.format(disk / "inbox") in sentence
 
 
 def test_a_state_folder_too_deep_for_a_socket_is_refused(disk: Path) -> None:

@@ -14,7 +14,7 @@ from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PAPER, PRESETS
-from lowkeyd.attack.verify import Judges, Recogniser
+from lowkeyd.attack.verify import Judges, Recogniser, Versions
 from lowkeyd.attack.views import Matrix
 from lowkeyd.errors import ConfigError, OptimiserFailed
 from lowkeyd.model import Face, Pixels, Verdict
@@ -30,8 +30,6 @@ class Engine:
         if threads:
             torch.set_num_threads(threads)
         self.device = _device(device)
-        self._preset = None if settings.preset == PAPER else PRESETS[settings.preset]
-        self._steps = paper.STEPS if self._preset is None else self._preset.steps
         self._seed = settings.seed
         self._perceptual = Perceptual(self.device)
         self._detector = Detector(self.device)
@@ -45,7 +43,11 @@ class Engine:
         return self._detector.find(photo)
 
     def protect(
-        self, photos: Sequence[Pixels], faces: Sequence[Sequence[Face]], on_step: Callable[[int, int], None]
+        self,
+        photos: Sequence[Pixels],
+        faces: Sequence[Sequence[Face]],
+        preset: str,
+        on_step: Callable[[int, int], None],
     ) -> list[Pixels]:
         """Protected copies of the photos, in which the given faces of each were changed, and nothing else.
 
@@ -59,35 +61,34 @@ class Engine:
         ]
         x = torch.cat([shrink(photo, square, WORKING_PX) for photo, _, square in found])
         points = np.stack([square.inside(align.points(face), WORKING_PX) for _, face, square in found])
-        deltas = iter(self._optimise(x, points, on_step))
+        deltas = iter(self._optimise(x, points, preset, on_step))
         return [
             paste(photo, own, [next(deltas)[None] for _ in own]) for photo, own in zip(photos, squares, strict=True)
         ]
 
-    def _optimise(self, x: Tensor, points: Matrix, on_step: Callable[[int, int], None]) -> Tensor:
+    def _optimise(self, x: Tensor, points: Matrix, preset: str, on_step: Callable[[int, int], None]) -> Tensor:
         """All differences, N x 3 x S x S, batch by batch."""
         batches = range(0, len(x), _BATCH)
-        total = len(batches) * self._steps
+        total = len(batches) * (paper.STEPS if preset == PAPER else PRESETS[preset].steps)
         steps = iter(range(1, total + 1))
-        deltas = [
-            self._batch(x[start : start + _BATCH], points[start : start + _BATCH], lambda: on_step(next(steps), total))
-            for start in batches
-        ]
+        deltas = []
+        for start in batches:
+            batch = x[start : start + _BATCH].to(self.device), points[start : start + _BATCH]
+            deltas.append(self._batch(*batch, preset, lambda: on_step(next(steps), total)).cpu())
         return torch.cat(deltas)
 
-    def _batch(self, x: Tensor, points: Matrix, on_step: Callable[[], None]) -> Tensor:
-        x = x.to(self.device)
-        if self._preset is None:
+    def _batch(self, x: Tensor, points: Matrix, preset: str, on_step: Callable[[], None]) -> Tensor:
+        if preset == PAPER:
             delta = paper.optimise(x, points, self._ensemble, self._perceptual, self._seed, on_step)
         else:
-            delta = optimise(x, points, self._ensemble, self._perceptual, self._preset, self._seed, on_step)
+            delta = optimise(x, points, self._ensemble, self._perceptual, PRESETS[preset], self._seed, on_step)
         if not delta.isfinite().all():
             raise OptimiserFailed("the optimiser left the range of numbers")
-        return delta.cpu()
+        return delta
 
-    def verify(self, original: Pixels, as_is: Pixels, delivered: Pixels, faces: Sequence[Face]) -> Verdict:
-        """What the recognisers say about delivered pixels; `as_is` is the original merely encoded anew."""
-        return self._judges.judge(original, as_is, delivered, faces)
+    def verify(self, versions: Versions, faces: Sequence[Face], preset: str) -> Verdict:
+        """What the recognisers say about a copy that was made with `preset`."""
+        return self._judges.judge(versions, faces, preset)
 
 
 def _device(wanted: str) -> str:

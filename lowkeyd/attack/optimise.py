@@ -17,15 +17,16 @@ from lowkeyd.attack.views import Matrix
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
-_COLOUR = 0.5
+_COLOUR = 0.4
 """Of the gradient's colour part: tint is the first thing that people see, and buys little."""
 _ALPHA = 3.0
 """The weight of LPIPS at the start; each face's own adapts until it keeps its budget."""
-_ADAPT_FROM, _ADAPT_POWER = 0.4, 0.4
+_LPIPS_FROM = 0.5
+_ADAPT_POWER = 0.4
 _ALPHA_RANGE = (0.2, 30.0)
-_LPIPS_SHARE = 0.89
+_LPIPS_SHARE = 0.8
 """LPIPS at working size, of what it is on the enlarged and encoded face: the mean over 100 faces."""
-_ENLARGING_DB = 0.65
+_ENLARGING_DB = 0.5
 """Enlarging and rounding lose so much of a difference's energy: the mean over 100 faces."""
 
 
@@ -57,8 +58,12 @@ def optimise(
     for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
         u.requires_grad_()
         x_adv = x + bearable * u
-        lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
-        gain = objective.protection(x_adv, [view]) - alpha * lpips  # (N,)
+        gain = objective.protection(x_adv, [view])  # (N,)
+        if step >= _LPIPS_FROM * preset.steps:
+            lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
+            gain = gain - alpha * lpips
+            excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips)
+            alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         (gradient,) = torch.autograd.grad(gain.sum(), u)
         u = u.detach()
         grey = gradient.mean(1, keepdim=True)
@@ -67,9 +72,6 @@ def optimise(
         decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
         u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
         u = u * (radius / _per_face((bearable * u).square()).sqrt()).clamp_max(1.0)
-        if step >= _ADAPT_FROM * preset.steps:
-            excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips)
-            alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         on_step()
     return bearable * u
 

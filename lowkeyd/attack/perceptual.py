@@ -34,7 +34,7 @@ class Perceptual(nn.Module):
             warnings.simplefilter("ignore")  # lpips speaks to torchvision in a dialect that it no longer likes
             self.net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
         _fill_trunk(self.net)
-        self.net.eval().requires_grad_(False).to(device)
+        self.net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """AlexNet's five activations, each scaled to unit length over channels."""

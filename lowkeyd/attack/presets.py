@@ -19,8 +19,16 @@ class Preset:
 PAPER = "paper"
 """The name of the released loop's own settings, which keep no budget: `attack/paper.py`."""
 
-PRESETS = {
+PRESETS = {  # from weak to strong
     "subtle": Preset(psnr_db=40.0, lpips=0.006, steps=18, step_size=0.008),
     "balanced": Preset(psnr_db=37.5, lpips=0.0085, steps=18, step_size=0.01),
     "strong": Preset(psnr_db=35.5, lpips=0.012, steps=36, step_size=0.012),
 }
+
+
+def ladder(preset: str) -> tuple[str, ...]:
+    """The preset, and the next stronger one, which a photo gets whose protection came out weak."""
+    stronger = list(PRESETS)
+    if preset not in stronger:
+        return (preset,)
+    return tuple(stronger[stronger.index(preset) :][:2])

@@ -2,22 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from lowkeyd.attack import align
 from lowkeyd.attack.crop import Square, shrink
-from lowkeyd.attack.detect import Detector
+from lowkeyd.attack.detect import Detector, scaled
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.visibility import measure
-from lowkeyd.model import Face, FaceVerdict, Pixels, Score, Verdict
+from lowkeyd.model import Face, FaceVerdict, Pixels, Score, Verdict, Visibility
+
+Embeddings = npt.NDArray[np.float32]
+Place = tuple[Pixels, Face]
+"""A face in a photo."""
 
 _SIDE = 5.0
 """Of the square that chips are cut from, in interocular distances: the whole chip fits in, tilted heads too."""
 _PX = 300
 """Its size, anti-aliased: a little more than any network's chip shows of it."""
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,34 @@ class Recogniser:
     attacked: bool
 
 
+@dataclass(frozen=True)
+class Versions:
+    """A photo in the forms that are compared, H x W x 3 each.
+
+    `as_is`: the original, `shared`: the delivered copy, each as a social network would store it, perhaps smaller.
+    """
+
+    original: Pixels
+    as_is: Pixels
+    delivered: Pixels
+    shared: Pixels
+
+
+def embeddings(network: FaceNetwork, places: Sequence[Place], device: str) -> Embeddings:
+    """Faces as the network sees them, N x dimensions, as its distance takes them."""
+    return np.concatenate(
+        [_embeddings(network, places[start : start + _BATCH], device) for start in range(0, len(places), _BATCH)]
+    )
+
+
 @torch.inference_mode()
-def embedding(network: FaceNetwork, photo: Pixels, face: Face, device: str) -> torch.Tensor:
-    """The face as the network sees it in this photo, 1 x dimensions."""
-    square = Square.around(face, _SIDE)
-    x = shrink(photo, square, _PX).to(device)
-    transforms = network.transforms(square.inside(align.points(face), _PX)[None])
-    return network.embed(align.warp(x, transforms, network.chip))
+def _embeddings(network: FaceNetwork, places: Sequence[Place], device: str) -> Embeddings:
+    squares = [Square.around(face, _SIDE) for _, face in places]
+    x = torch.cat([shrink(photo, square, _PX) for (photo, _), square in zip(places, squares, strict=True)]).to(device)
+    points = np.stack([s.inside(align.points(face), _PX) for (_, face), s in zip(places, squares, strict=True)])
+    embedded: Tensor = network.embed(align.warp(x, network.transforms(points), network.chip))
+    found: Embeddings = embedded.float().cpu().numpy()
+    return found
 
 
 @dataclass(frozen=True)
@@ -46,31 +75,62 @@ class Judges:
     perceptual: Perceptual
     device: str
 
-    def judge(self, original: Pixels, as_is: Pixels, delivered: Pixels, faces: Sequence[Face]) -> Verdict:
-        """Judge the delivered pixels against the original's faces; `as_is` is the original merely encoded anew.
+    def judge(self, versions: Versions, faces: Sequence[Face], preset: str) -> Verdict:
+        """Judge a delivered copy against the original's faces.
 
         Faces are detected afresh; where that fails, which is protection too, the old landmarks are used.
         """
-        again = self.detector.find_again(delivered, faces)
-        return Verdict(tuple(self._face(original, as_is, delivered, *pair) for pair in zip(faces, again, strict=True)))
+        shrunk = versions.shared.shape[0] / versions.original.shape[0]
+        smaller = [scaled(face, shrunk) for face in faces]
+        again = self.detector.find_again(
+            [(versions.delivered, face) for face in faces] + [(versions.shared, face) for face in smaller]
+        )
+        delivered, shared = again[: len(faces)], again[len(faces) :]
+        places = [
+            [
+                (versions.original, face),
+                (versions.as_is, small),
+                (versions.delivered, now or face),
+                (versions.shared, later or small),
+            ]
+            for face, small, now, later in zip(faces, smaller, delivered, shared, strict=True)
+        ]
+        scores = zip(*(self._scores(recogniser, places) for recogniser in self.recognisers), strict=True)
+        return Verdict(
+            tuple(
+                FaceVerdict(face.box, now is not None, of_face, self._visibility(versions, face))
+                for face, now, of_face in zip(faces, delivered, scores, strict=True)
+            ),
+            preset,
+        )
 
-    def _face(self, original: Pixels, as_is: Pixels, delivered: Pixels, face: Face, again: Face | None) -> FaceVerdict:
-        scores = tuple(
-            self._score(recogniser, (original, face), (as_is, face), (delivered, again or face))
-            for recogniser in self.recognisers
-        )
-        visibility = measure(original, delivered, face, self.perceptual, self.device)
-        return FaceVerdict(face.box, again is not None, scores, visibility)
+    def _visibility(self, versions: Versions, face: Face) -> Visibility:
+        return measure(versions.original, versions.delivered, face, self.perceptual, self.device)
 
-    def _score(self, recogniser: Recogniser, *versions: tuple[Pixels, Face]) -> Score:
-        network = recogniser.network
-        original, as_is, delivered = (
-            embedding(network, photo, face, self.device).cpu().numpy()[0] for photo, face in versions
-        )
-        return Score(
-            network.name,
-            recogniser.attacked,
-            network.threshold,
-            before=float(np.linalg.norm(original - as_is)),
-            after=float(np.linalg.norm(original - delivered)),
-        )
+    def _scores(self, recogniser: Recogniser, places: Sequence[Sequence[Place]]) -> list[Score]:
+        """One recogniser's scores of every face, in the four versions that `places` has of each."""
+        flat = embeddings(recogniser.network, list(chain.from_iterable(places)), self.device)
+        return [_score(recogniser, *flat[start : start + 4]) for start in range(0, len(flat), 4)]
+
+
+def _score(
+    recogniser: Recogniser, original: Embeddings, as_is: Embeddings, delivered: Embeddings, shared: Embeddings
+) -> Score:
+    return Score(
+        recogniser.network.name,
+        recogniser.attacked,
+        recogniser.network.threshold,
+        before=_distance(original, as_is),
+        after=_distance(original, delivered),
+        shared=_distance(original, shared),
+        similarity_before=_similarity(original, as_is),
+        similarity_after=_similarity(original, delivered),
+    )
+
+
+def _distance(a: Embeddings, b: Embeddings) -> float:
+    return float(np.linalg.norm(a - b))
+
+
+def _similarity(a: Embeddings, b: Embeddings) -> float:
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

@@ -17,9 +17,9 @@ from torch import Tensor
 
 Matrix = npt.NDArray[np.float32]
 
-_BLUR_PX = 2.5
+_BLUR_PX = 2.0
 """The strongest random blur's sigma in pixels of the working size: more serves some judges and harms others."""
-_SMALLEST = 0.4
+_SMALLEST = 0.5
 """The strongest random shrinking."""
 _JITTER = 0.02
 """Spread of each landmark, in interocular distances: about what two detectors differ by."""

@@ -1,5 +1,6 @@
 """The command line: one file per verb, each importing what it needs only when it runs, so that `status` stays quick."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -8,9 +9,12 @@ import typer
 from lowkeyd import __version__
 from lowkeyd.cli import configure, demo, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
+from lowkeyd.model import readable
 
-_EPILOG = """Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder ·
-75 not all is done, try later · 78 the configuration or the weights need a person."""
+_EPILOG = (
+    "Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder · "
+    "75 not all is done, try later · 78 the configuration or the weights need a person."
+)
 
 app = typer.Typer(
     help="Watches photo folders and writes copies that face recognition no longer matches to their owner.",
@@ -47,8 +51,11 @@ app.add_typer(configure.app, name="config")
 
 def main() -> None:
     """Run the command line. What a person has to know comes as one sentence, with the right exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # rather an escape than no answer on an old terminal
     try:
         app()
     except LowkeydError as error:
-        typer.echo(f"lowkeyd: {error}", err=True)
+        typer.echo(f"lowkeyd: {readable(str(error))}", err=True)
         sys.exit(error.exit_code if isinstance(error, Fatal) else 75 if isinstance(error, TryLater) else 1)

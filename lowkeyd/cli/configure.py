@@ -1,8 +1,10 @@
 """`lowkeyd config`: write, check and show the configuration."""
 
 import json
+import os
 import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.errors import ConfigError
+from lowkeyd.model import readable
 
 app = typer.Typer(help="Write, check and show the configuration.", no_args_is_help=True)
 
@@ -24,16 +27,25 @@ def init(
     Example: lowkeyd config init
     """
     path = configuration.locate(config)
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise ConfigError(f"{path}: is there already; edit it, or start over with --force")
+    try:
+        settings = _write(path)
+    except OSError as error:
+        raise ConfigError(f"{error.filename or path}: cannot be written: {error.strerror}") from error
+    inbox, outbox = readable(settings.watch[0].path), readable(settings.outbox.path)
+    typer.echo(f"Wrote {readable(path)}.")
+    typer.echo(f"Drop photos into {inbox}; protected copies appear in {outbox}.")
+    typer.echo("Next: lowkeyd run")
+
+
+def _write(path: Path) -> configuration.Config:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(files("lowkeyd").joinpath("config.example.toml").read_text(encoding="utf-8"), encoding="utf-8")
     settings = configuration.load(path)
     for folder in (settings.outbox.path, *(watch.path for watch in settings.watch)):
         folder.mkdir(parents=True, exist_ok=True)
-    typer.echo(f"Wrote {path}.")
-    typer.echo(f"Drop photos into {settings.watch[0].path}; protected copies appear in {settings.outbox.path}.")
-    typer.echo("Next: lowkeyd run")
+    return settings
 
 
 @app.command()
@@ -44,7 +56,7 @@ def check(config: ConfigFile = None) -> None:
     """
     path = configuration.locate(config)
     configuration.check_folders(configuration.load(path))
-    typer.echo(f"{path}: ok")
+    typer.echo(f"{readable(path)}: ok")
 
 
 @app.command()

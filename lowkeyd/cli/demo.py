@@ -20,7 +20,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from lowkeyd.errors import StoreError
-from lowkeyd.model import State
+from lowkeyd.folders.scan import is_photo_name
+from lowkeyd.model import State, readable
 from lowkeyd.store import location, snapshot
 from lowkeyd.store.snapshot import Delivered, Snapshot
 
@@ -44,6 +45,7 @@ def demo(
     """
     console = Console(width=None if sys.stdout.isatty() else 120)
     shown = photos or [_portrait()]
+    _check(shown)
     library = _Library((output or Path(tempfile.mkdtemp(prefix="lowkeyd-demo-"))).absolute())
     library.make(preset)
     with _daemon(library) as daemon:
@@ -65,6 +67,17 @@ def _portrait() -> Path:
     return portrait
 
 
+def _check(photos: list[Path]) -> None:
+    """The demo ends when every photo has come to its end, so each must be one that the daemon will take."""
+    for photo in photos:
+        if not photo.is_file():
+            raise typer.BadParameter(f"{readable(photo)}: no such file")
+        if not is_photo_name(os.fsencode(photo.name)):
+            raise typer.BadParameter(f"{readable(photo)}: by its name it is no photo, or a hidden one")
+    if len({photo.name for photo in photos}) < len(photos):
+        raise typer.BadParameter("two of the photos have the same name; the demo puts all into one folder")
+
+
 class _Library:
     """The demo's folders."""
 
@@ -78,6 +91,8 @@ class _Library:
 
     def make(self, preset: str) -> None:
         """Folders and configuration file."""
+        if location.database(self.state).exists():
+            raise typer.BadParameter(f"{readable(self.root)}: there is a demo's library already; name another folder")
         for folder in (self.inbox, self.outbox, self.state):
             folder.mkdir(parents=True, exist_ok=True)
         sections: dict[str, dict[str, Path | str | float]] = {
@@ -93,8 +108,6 @@ class _Library:
     def drop(self, photos: list[Path]) -> None:
         """Copy photos into the watched folder, as anybody would."""
         for photo in photos:
-            if not photo.is_file():
-                raise typer.BadParameter(f"{photo}: no such file")
             shutil.copyfile(photo, self.inbox / photo.name)
 
     def look(self) -> Snapshot | None:

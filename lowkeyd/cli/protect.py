@@ -1,6 +1,7 @@
 """`lowkeyd protect`: photos in, protected copies out, without a daemon."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,15 +17,14 @@ from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile
 from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
-from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
 from lowkeyd.work.messages import Outcome, Reached, Stepped
-from lowkeyd.work.publish import delivery_name
 
 
 def protect(
     photos: Annotated[list[Path], typer.Argument(help="Photos to protect; they are only read.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the copies.")] = Path(),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the copies.", file_okay=False)] = Path(),
     config: ConfigFile = None,
 ) -> None:
     """Protect photos here and now, without the daemon. A name that is taken gets a number; nothing is overwritten.
@@ -35,30 +35,34 @@ def protect(
     """
     settings = _settings(config)
     console = Console(stderr=True)
-    _make(output)
+    outbox = _outbox(output)
     with console.status("Loading the networks ..."):
         from lowkeyd.work.protect import Protector
 
         protector = Protector(settings, settings.attack.devices[0])
     with _progress(console) as progress:
-        run = _Run(Outbox(output), output, console, progress, progress.add_task("", total=len(photos)))
+        run = _Run(outbox, output, console, progress, progress.add_task("", total=len(photos)))
         max_bytes = int(settings.worker.max_megabytes * 1e6)
         for start in range(0, len(photos), settings.worker.photos):
             batch = photos[start : start + settings.worker.photos]
             run.begin(len(batch))
             named: list[tuple[Path, Callable[[], bytes]]] = [
-                (photo, partial(originals.read, photo.resolve(), max_bytes)) for photo in batch
+                (photo, partial(originals.read, Path(os.path.realpath(photo)), max_bytes)) for photo in batch
             ]
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
     raise typer.Exit(1 if run.failed else 0)
 
 
-def _make(folder: Path) -> None:
+def _outbox(folder: Path) -> Outbox:
+    """The folder, tried out: an hour of work is not to end with copies that have no place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutboxUnavailable(f"{folder}: the folder for the copies cannot be made: {error.strerror}") from error
+    outbox = Outbox(folder)
+    outbox.probe()
+    return outbox
 
 
 def _settings(option: Path | None) -> configuration.Config:
@@ -122,16 +126,26 @@ class _Run:
 
     def _write(self, photo: Path, protected: Protected) -> Path:
         wanted = delivery_name(os.fsencode(photo.name), protected.suffix)
-        temp = self.outbox.write_temp(b"", protected.content, photo.stat().st_mtime_ns)
+        temp = self.outbox.write_temp(b"", protected.content, _mtime_ns(photo))
         digest = sha256(protected.content)
-        for name in self.outbox.candidates(wanted):
-            if self.outbox.place(temp, Delivery(name, digest), None):
-                return self.output / os.fsdecode(name)
+        try:
+            for name in self.outbox.candidates(wanted):
+                if self.outbox.place(temp, Delivery(name, digest), None):
+                    return self.output / os.fsdecode(name)
+        finally:
+            self.outbox.remove(temp)
         raise AssertionError("bug: names do not run out")
 
     def _fail(self, photo: Path, why: str | LowkeydError) -> None:
         self.failed = True
-        self._say(f"{readable(photo)}: {why}")
+        self._say(f"{readable(photo)}: {readable(str(why))}")
 
     def _say(self, line: str) -> None:
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _mtime_ns(photo: Path) -> int:
+    try:
+        return photo.stat().st_mtime_ns
+    except OSError:  # taken away while it was worked on
+        return time.time_ns()

@@ -8,6 +8,7 @@ import typer
 
 from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.model import readable
 
 
 def retry(
@@ -32,9 +33,9 @@ def retry(
 
 
 def _place(photo: Path, settings: configuration.Config) -> tuple[str, bytes]:
-    resolved = photo.parent.resolve() / photo.name
+    resolved = Path(os.path.realpath(photo.parent)) / photo.name  # of links, the last one is not followed
     for watch in settings.watch:
-        root = watch.path.resolve()
+        root = os.path.realpath(watch.path)
         if resolved.is_relative_to(root):
             return watch.name, os.fsencode(resolved.relative_to(root))
-    raise typer.BadParameter(f"{photo} is in none of the watched folders")
+    raise typer.BadParameter(f"{readable(photo)} is in none of the watched folders")

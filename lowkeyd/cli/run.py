@@ -5,13 +5,9 @@ import os
 import sys
 from typing import Annotated
 
-import structlog
 import typer
-from structlog.typing import Processor
 
 from lowkeyd.cli.options import ConfigFile, load
-
-_KEYS = ["timestamp", "level", "event"]
 
 
 def run(
@@ -33,13 +29,18 @@ def run(
 
 def _log() -> None:
     """For people on a terminal, logfmt for everything else; a journal sets the time itself."""
+    import structlog  # here, because other verbs need no log, and are the quicker without
+    from structlog.typing import Processor
+
     processors: list[Processor] = [structlog.processors.add_log_level]
+    first = ["level", "event"]
     if "JOURNAL_STREAM" not in os.environ:
+        first.insert(0, "timestamp")
         processors.append(structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
     if sys.stderr.isatty():
         processors.append(structlog.dev.ConsoleRenderer())
     else:
-        processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=_KEYS)]
+        processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=first)]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

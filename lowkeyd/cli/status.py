@@ -4,28 +4,35 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from typing import Annotated
+from itertools import groupby
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from lowkeyd.cli.options import ConfigFile, load
-from lowkeyd.model import State
+from lowkeyd.config import Config
+from lowkeyd.errors import StoreError
+from lowkeyd.model import State, readable
 from lowkeyd.status import Status, take
 from lowkeyd.store.snapshot import Row
 
 _EVERY_S = 1.0
+_PIPE_COLUMNS = 100_000
+"""What a program reads has each thing on one line, however long."""
 _COLUMNS = {
-    "ready": (State.READY,),
-    "running": (State.RUNNING, State.PUBLISHING),
-    "waiting": (State.WAITING,),
-    "done": (State.DONE,),
-    "no face": (State.NO_FACE,),
-    "failed": (State.FAILED,),
+    "ready": ((State.READY,), ""),
+    "running": ((State.RUNNING, State.PUBLISHING), "bold"),
+    "waiting": ((State.WAITING,), "yellow"),
+    "done": ((State.DONE,), "green"),
+    "no face": ((State.NO_FACE,), ""),
+    "failed": ((State.FAILED,), "red"),
 }
+"""Title, what is counted, and how it looks when there is any."""
 
 
 def status(
@@ -39,85 +46,140 @@ def status(
     Example: lowkeyd status --watch
     """
     settings = load(config)
+    on_terminal = sys.stdout.isatty()
+    console = Console(width=None if on_terminal else _PIPE_COLUMNS)
+    if watch and (as_json or not on_terminal):
+        raise typer.BadParameter("--watch is for a terminal; programs ask again with --json")
     if as_json:
         json.dump(take(settings, rows).as_json(), sys.stdout, indent=2)
         typer.echo()
     elif watch:
-        _stay(lambda: render(take(settings, rows)))
+        _stay(lambda: _look(settings, rows), console)
     else:
-        Console().print(render(take(settings, rows)))
+        console.print(render(take(settings, rows)))
 
 
-def _stay(screen: Callable[[], RenderableType]) -> None:
-    with Live(screen(), console=Console(), auto_refresh=False) as live:
-        try:
+def _look(settings: Config, rows: int) -> RenderableType:
+    """Who watches may have come before the daemon's first run, or sit through a repair."""
+    try:
+        return render(take(settings, rows))
+    except StoreError as error:
+        return Text(readable(str(error)), "red")
+
+
+def _stay(screen: Callable[[], RenderableType], console: Console) -> None:
+    try:
+        with Live(screen(), console=console, auto_refresh=False, screen=True) as live:
             while True:
                 time.sleep(_EVERY_S)
                 live.update(screen(), refresh=True)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return
 
 
 def render(status: Status) -> RenderableType:
     """The screen."""
+    photos = status.photos
     parts: list[RenderableType] = [_headline(status), *_workers(status), Text(), _counts(status)]
-    if status.photos.weak:
-        parts.append(Text(f"{status.photos.weak} done, but weak: a recogniser still accepts a face.", "yellow"))
-    parts += _reasons("Waiting", status.photos.waiting, "yellow", status.taken_at)
-    parts += _reasons("Failed", status.photos.failed, "red", status.taken_at)
+    if photos.weak:
+        parts.append(Text(f"{photos.weak:,} done, but weak: a recogniser still accepts a face.", "yellow"))
+    parts += _running(status)
+    parts += _reasons("Waiting", photos.waiting, status.count(State.WAITING), "yellow", status.taken_at)
+    parts += _reasons("Failed", photos.failed, status.count(State.FAILED), "red", status.taken_at)
     return Group(*parts)
 
 
 def _headline(status: Status) -> Text:
     daemon = status.photos.daemon
-    if not status.alive or daemon is None:
-        return Text("lowkeyd is not running.", "bold red")
+    if not status.alive:
+        last = f" Its last sign of life was {_duration(status.taken_at - daemon['beat_at'])} ago." if daemon else ""
+        return Text.assemble(("lowkeyd is not running", "bold red"), f"; `lowkeyd run` starts it.{last}")
+    if daemon is None:
+        return Text("lowkeyd is starting.", "bold yellow")
     since = _duration(status.taken_at - daemon["started_at"])
     line = Text.assemble(("lowkeyd runs", "bold green"), f" (process {daemon['pid']}, for {since})")
-    if daemon.get("settling"):
-        line.append(f" · {daemon['settling']} files still being written")
+    if daemon["settling"]:
+        line.append(f" · {_count(daemon['settling'], 'file')} still being written")
+    if status.silent_s is not None:
+        line.append(f"\nIt has given no sign of life for {_duration(status.silent_s)}: restart it.", "bold red")
     return line
 
 
 def _workers(status: Status) -> list[RenderableType]:
-    if not status.alive or status.photos.daemon is None:
-        return []
-    lines: list[RenderableType] = []
-    for worker in status.photos.daemon["workers"]:
-        text = Text(f"worker {worker['device']}: {worker['state']}", "dim")
-        if worker["photos"]:
-            done, total = worker["done_steps"], worker["all_steps"]
-            text.append(f" · {worker['photos']} photos" + (f" · step {done} of {total}" if total else ""))
-        lines.append(text)
-    return lines
+    daemon = status.photos.daemon
+    return [_worker(worker) for worker in daemon["workers"]] if status.alive and daemon else []
+
+
+def _worker(worker: dict[str, Any]) -> Text:
+    line = Text(readable(f"worker {worker['device']}: {worker['state']}"), "dim")
+    if worker["photos"]:
+        line.append(f" · batch of {worker['photos']}")
+    if worker["all_steps"]:
+        line.append(f" · step {worker['done_steps']} of {worker['all_steps']}")
+    return line
 
 
 def _counts(status: Status) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("folder")
+    table.add_column("folder", overflow="fold")
     for title in _COLUMNS:
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for watch in status.watches:
-        numbers = (sum(status.count(state, watch) for state in states) for states in _COLUMNS.values())
-        table.add_row(watch, *(f"{number:,}" for number in numbers))
+        numbers = [sum(status.count(state, watch) for state in states) for states, _ in _COLUMNS.values()]
+        looks = [style if number else "dim" for number, (_, style) in zip(numbers, _COLUMNS.values(), strict=True)]
+        shown = (Text(f"{number:,}", look) for number, look in zip(numbers, looks, strict=True))
+        table.add_row(Text(readable(watch)), *shown)
     return table
 
 
-def _reasons(title: str, rows: tuple[Row, ...], style: str, now: float) -> list[RenderableType]:
+def _running(status: Status) -> list[RenderableType]:
+    rows = status.photos.running
     if not rows:
         return []
+    if not status.alive:
+        return [Text("What was running was cut short: the next start takes it up again.", "yellow")]
+    lines = [_indented(2, Text.assemble(_name(row), (f"  {row.stage}", "dim"))) for row in rows]
+    return [Text(), Text("Running", "bold"), *lines]
+
+
+def _reasons(title: str, rows: tuple[Row, ...], count: int, style: str, now: float) -> list[RenderableType]:
+    """Photos by what stands in their way, which many may share."""
+    if not count:
+        return []
     lines: list[RenderableType] = [Text(), Text(title, f"bold {style}")]
-    for row in rows:
-        lines.append(Text.assemble(f"  {row.watch}/{row.path}  ", (f"at {row.stage}: {row.reason}", style)))
-        if row.next_try_at > now:
-            lines.append(Text(f"    next try in {_duration(row.next_try_at - now)}", "dim"))
-        if row.advice:
-            lines.append(Text(f"    {row.advice}", "dim"))
+    for why, alike in groupby(sorted(rows, key=_why), key=_why):
+        stage, reason, advice = why
+        lines.append(_indented(2, Text(readable(f"at {stage}: {reason}"), style)))
+        lines += [_indented(2, Text(readable(advice)))] if advice else []
+        lines += [_indented(4, Text.assemble(_name(row), (_next_try(row, now), "dim"))) for row in alike]
+    if count > len(rows):
+        lines.append(_indented(2, Text(f"and {count - len(rows):,} more (--rows {count})", "dim")))
     return lines
 
 
+def _why(row: Row) -> tuple[str, str, str]:
+    return row.stage or "", row.reason or "", row.advice or ""
+
+
+def _name(row: Row) -> str:
+    return f"{readable(row.watch)}/{row.path}"
+
+
+def _next_try(row: Row, now: float) -> str:
+    return f"  next try in {_duration(row.next_try_at - now)}" if row.next_try_at > now else ""
+
+
+def _indented(columns: int, text: Text) -> Padding:
+    """With what does not fit into the line beneath itself."""
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:

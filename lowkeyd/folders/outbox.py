@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
-from lowkeyd.model import Delivery, Stage, sha256
+from lowkeyd.model import Delivery, Stage, readable, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
 _PROBE_BYTES = 1 << 20
@@ -84,7 +84,13 @@ class Outbox:
         with self._translated():
             if not self._take_name(temp, delivery.path, ours):
                 return False
-            self._sync_folder(os.path.dirname(delivery.path))
+            try:
+                self._sync_folder(os.path.dirname(delivery.path))
+            except OSError:
+                # The next try must find the name free, or there would be two copies.
+                if ours is None or ours.path != delivery.path:
+                    os.unlink(self.absolute(delivery.path))
+                raise
         return True
 
     def _take_name(self, temp: bytes, path: bytes, ours: Delivery | None) -> bool:
@@ -106,11 +112,7 @@ class Outbox:
     def _sync_folder(self, folder: bytes) -> None:
         """Also its parents up to the root: they may be as new as the file."""
         while True:
-            descriptor = os.open(self.absolute(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync(self.absolute(folder))
             if not folder:
                 return
             folder = os.path.dirname(folder)
@@ -154,8 +156,14 @@ class Outbox:
                 raise UnsupportedPhoto(
                     "its path would be too long in the outbox", stage=Stage.PUBLISH, advice=_TOO_LONG_ADVICE
                 ) from error
-            where = os.fsdecode(error.filename or self._root)
-            raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {where}") from error
+            where = _without_temp(os.fsencode(error.filename or self._root))
+            raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {readable(where)}") from error
+
+
+def _without_temp(path: bytes) -> bytes:
+    """A hidden file is told by its folder: photos that wait for the same disk then wait for the same reason."""
+    folder, name = os.path.split(path)
+    return folder if _TEMP.fullmatch(name) else path
 
 
 def _fitted(stem: bytes, ending: bytes) -> bytes:
@@ -166,6 +174,18 @@ def _fitted(stem: bytes, ending: bytes) -> bytes:
     return stem[:length] + ending
 
 
+def _sync(folder: bytes) -> None:
+    """Some network file systems know no such thing as a folder's sync; PostgreSQL takes these errors for that too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def _take_name_without_links(source: bytes, target: bytes) -> bool:
     """For file systems such as exFAT: reserve the name with an empty file, which nobody else can then take."""
     try:
@@ -174,3 +194,14 @@ def _take_name_without_links(source: bytes, target: bytes) -> bool:
         return False
     os.replace(source, target)
     return True
+
+
+def delivery_name(path: bytes, suffix: str) -> bytes:
+    """The photo's own name, unless its copy has another format: `suffix`, with its dot, is the copy's."""
+    stem, old = os.path.splitext(path)
+    return path if _same_format(os.fsdecode(old).lower(), suffix) else stem + suffix.encode()
+
+
+def _same_format(old: str, new: str) -> bool:
+    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new.lower()})
+    return any(old in family and new.lower() in family for family in families)

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +57,14 @@ def _seen(path: bytes, status: os.stat_result) -> Seen | None:
     return Seen(path, Signature(status.st_size, status.st_mtime_ns), max(status.st_mtime, status.st_ctime))
 
 
-def walk(root: Path, under: bytes = b"") -> Iterator[Seen]:
+def walk(root: Path, under: bytes = b"", go_on: Callable[[], bool] = lambda: True) -> Iterator[Seen]:
     """Every photo in the tree, or in the folder `under` of it (relative), streamed.
 
-    Folders that vanish or cannot be read meanwhile are passed over: the next walk comes by again.
+    `go_on` is asked before each folder, also where there are no photos. Folders that vanish or cannot be read meanwhile
+    are passed over: the next walk comes by again.
     """
     pending = [under]
-    while pending:
+    while pending and go_on():
         folder = pending.pop()
         try:
             with os.scandir(os.path.join(os.fsencode(root), folder)) as entries:

@@ -21,18 +21,20 @@ class Settling(Generic[K]):
 
     A file is ready when size and mtime have stood still for `quiet_s` seconds: by its own timestamps, which spares
     files that lay there before we looked, or else by our own watching, which holds where a server's clock is wrong.
-    Every event starts the wait again.
+    Every event starts the wait again; a scan that comes by does not, or frequent scans would hold a file back for ever.
     """
 
     quiet_s: float
     _restless: dict[K, _Restless] = field(default_factory=dict)
 
-    def notice(self, key: K, signature: Signature, age_s: float, now: float) -> bool:
+    def notice(self, key: K, signature: Signature, age_s: float, now: float, *, event: bool) -> bool:
         """An event or a scan found the file, last touched `age_s` ago. True if it is ready. `now` is monotonic."""
         if age_s >= self.quiet_s:
             self._restless.pop(key, None)
             return True
-        self._restless[key] = _Restless(signature, now)
+        known = self._restless.get(key)
+        if event or known is None or known.signature != signature:
+            self._restless[key] = _Restless(signature, now)
         return False
 
     def look_again(self, key: K, signature: Signature, now: float) -> bool:

@@ -50,12 +50,25 @@ class Watcher:
         self._observer = Observer()
         self._overflow = _Overflow(self._everything)
 
-    def start(self) -> None:
-        """Return once every folder that is there now is watched."""
+    def start(self) -> dict[str, str]:
+        """Return once every folder that is there now is watched.
+
+        What is returned are the watches that the system refuses to serve, with its reason: there, only scans will find
+        anything.
+        """
         logging.getLogger("watchdog.observers").addHandler(self._overflow)
-        for name, root in self._roots.items():
-            self._observer.schedule(_Handler(name, root, self._post), str(root), recursive=True, event_filter=_EVENTS)
         self._observer.start()
+        refused = {}
+        for name, root in self._roots.items():
+            try:
+                # inotify is told not to follow links: a root that is one would stay mute.
+                self._watch(name, root.resolve())
+            except OSError as error:
+                refused[name] = error.strerror or str(error)
+        return refused
+
+    def _watch(self, name: str, root: Path) -> None:
+        self._observer.schedule(_Handler(name, root, self._post), str(root), recursive=True, event_filter=_EVENTS)
 
     def stop(self) -> None:
         """Stop the threads."""

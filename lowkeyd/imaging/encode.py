@@ -61,6 +61,7 @@ _FINE_LUMA_SUM = 369
 _WEBP_QUALITY, _FINE_WEBP_QUALITY = 92, 98  # a WebP file does not tell its own; taste
 _AVIF_QUALITY, _FINE_AVIF_QUALITY = 90, 97  # likewise
 _HEIF_QUALITY = 92
+_SHARED_PX = 1080
 _TIFF_PROFILE, _TIFF_XMP, _TIFF_IPTC = 34675, 700, 33723
 _TIFF_ACROSS, _TIFF_DOWN, _TIFF_UNIT, _INCHES = 282, 283, 296, 2
 
@@ -119,8 +120,15 @@ def is_lossy(encoded: Encoded, picture: Picture) -> bool:
     return encoded.suffix in (".jpg", ".avif") or (encoded.suffix == ".webp" and not _is_lossless(picture))
 
 
+def as_shared(pixels: Pixels) -> Pixels:
+    """About what a social network makes of a photo: at most 1080 pixels a side, JPEG at quality 75."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((_SHARED_PX, _SHARED_PX), Image.Resampling.LANCZOS)
+    return recompress(np.asarray(image))
+
+
 def recompress(pixels: Pixels, quality: int = 75) -> Pixels:
-    """The pixels after a JPEG round trip (0..100, 4:2:0), as when a social network stores a photo anew."""
+    """The pixels after a JPEG round trip (0..100, 4:2:0)."""
     content = _save(Image.fromarray(pixels), "JPEG", quality=quality, subsampling=2)
     with Image.open(BytesIO(content), formats=["JPEG"]) as image:
         return np.array(image)

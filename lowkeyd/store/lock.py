@@ -26,8 +26,7 @@ def hold(state: Path) -> Iterator[None]:
                     f"{state}: held by process {_holder(descriptor)}; stop it, or use another [state] path"
                 )
             time.sleep(0.05)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        _sign(descriptor, state)
         yield
 
 
@@ -54,6 +53,14 @@ def _opened(state: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int, state: Path) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        raise StoreError(f"{state}: the state folder cannot be written: {error.strerror}") from error
 
 
 def _taken(descriptor: int, kind: int) -> bool:

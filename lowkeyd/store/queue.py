@@ -8,9 +8,9 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,13 +36,29 @@ from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, S
 from lowkeyd.store import schema
 from lowkeyd.store.schema import photos
 
+T = TypeVar("T")
+
 _IN_WORK = (State.RUNNING, State.PUBLISHING)
 _PATHS_PER_QUERY = 500
 _GONE = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.ADMIT)
 """Ignored because the file was away; what was ignored at a later stage is not for us."""
 _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": None, "seconds": None}
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
-_FRESH: dict[str, Any] = {"attempts": 0, "suspect": 0, "not_before": 0.0, "stage": None, "reason": None, "advice": None}
+_FRESH: dict[str, Any] = {
+    **{"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0},
+    **{"stage": None, "reason": None, "advice": None},
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is kept of a verdict: as JSON, and how strong it says the protection is; `fingerprint` stands for the
+    settings that it was reached with."""
+
+    verdict: str
+    strength: str
+    fingerprint: str
+    seconds: float
 
 
 class Queue:
@@ -70,8 +86,7 @@ class Queue:
     def unknown(self, seen: Sequence[Photo]) -> list[Photo]:
         """Those of the photos that are new, or were written to since their row."""
         fresh = []
-        for start in range(0, len(seen), _PATHS_PER_QUERY):
-            chunk = seen[start : start + _PATHS_PER_QUERY]
+        for chunk in _chunks(seen):
             known = self._signatures(chunk)
             fresh += [photo for photo in chunk if known.get((photo.watch, photo.path)) != photo.signature]
         return fresh
@@ -85,8 +100,7 @@ class Queue:
     def offer(self, settled: Sequence[Photo], now: float) -> int:
         """Queue photos that have settled; those whose row is already of this version stay as they are.
 
-        A photo in work only gets its new signature: the result is thrown away when it comes, see `publishing`.
-        Returns how many rows changed.
+        A photo in work only gets its new signature: it is superseded, and done again. Returns how many rows changed.
         """
         if not settled:
             return 0
@@ -98,16 +112,18 @@ class Queue:
         )
         # Spelled out, because an IN list cannot be part of a statement for many rows.
         in_work = or_(*(photos.c.state == state for state in _IN_WORK))
-        state = case((in_work, photos.c.state), else_=literal(State.READY.value))
+        still = {
+            "state": case((in_work, photos.c.state), else_=literal(State.READY.value)),
+            "superseded": case((in_work, literal(1)), else_=literal(0)),
+        }
         upsert = new.on_conflict_do_update(
             index_elements=["watch", "path"],
             set_={
                 "size": new.excluded.size,
                 "mtime_ns": new.excluded.mtime_ns,
-                "state": state,
                 "changed_at": now,
                 **_FRESH,
-                **_UNJUDGED,
+                **still,
             },
             where=outdated,
         )
@@ -149,20 +165,35 @@ class Queue:
     def admit(self, job: Job, sha256: str) -> bool:
         """Note the content. False when the same content is in work under another name: this one has to wait for it."""
         twin = select(photos.c.id).where(photos.c.sha256 == sha256, photos.c.state.in_(_IN_WORK), photos.c.id != job.id)
+        mine = update(photos).where(photos.c.id == job.id)
         with self._transaction() as connection:
             if connection.execute(twin.limit(1)).first() is not None:
                 return False
-            connection.execute(update(photos).where(photos.c.id == job.id).values(sha256=sha256))
+            connection.execute(mine.where(photos.c.sha256 != sha256).values(_UNJUDGED))
+            connection.execute(mine.values(sha256=sha256))
             return True
 
-    def twin(self, sha256: str, fingerprint: str) -> tuple[Delivery, str, str] | None:
-        """A delivery of the same content by the same settings, with its verdict (JSON) and strength."""
-        query = select(photos).where(
-            photos.c.sha256 == sha256, photos.c.fingerprint == fingerprint, photos.c.state == State.DONE
+    def admitted(self, job: Job) -> str | None:
+        """The content that was noted for a photo, as its SHA-256."""
+        with self._transaction() as connection:
+            digest: str | None = connection.scalar(select(photos.c.sha256).where(photos.c.id == job.id))
+        return digest
+
+    def twin(self, job: Job, sha256: str, fingerprint: str) -> tuple[Delivery, Judgement] | None:
+        """A delivery of the same content by the same settings: under another name, or the photo's own if it was only
+        touched."""
+        query = (
+            select(photos)
+            .where(photos.c.sha256 == sha256, photos.c.fingerprint == fingerprint)
+            .where(or_(photos.c.state == State.DONE, photos.c.id == job.id))
+            .order_by(photos.c.id != job.id)
         )
         with self._transaction() as connection:
             row = connection.execute(query.limit(1)).one_or_none()
-        return None if row is None else (Delivery(row.delivery_path, row.delivery_sha256), row.verdict, row.strength)
+        if row is None:
+            return None
+        judgement = Judgement(row.verdict, row.strength, row.fingerprint, row.seconds)
+        return Delivery(row.delivery_path, row.delivery_sha256), judgement
 
     def is_delivery(self, sha256: str) -> bool:
         """Whether this very content is a copy of ours, come back by another way."""
@@ -184,10 +215,13 @@ class Queue:
                 update(photos).where(photos.c.id == job, photos.c.state == State.RUNNING).values(stage=stage)
             )
 
-    def publishing(self, job: Job, publication: Publication, now: float) -> bool:
-        """Announce the file that is about to appear in the outbox. False when the original changed since the claim:
-        then this result is not to be published, and the row is ready again."""
+    def publishing(self, job: Job, publication: Publication, judgement: Judgement | None, now: float) -> bool:
+        """Announce the file that is about to appear in the outbox; there is no judgement on a copy without faces.
+
+        False when the original changed since the claim: this result is not to be published, and the row is ready again.
+        """
         announced = {
+            **(asdict(judgement) if judgement else _UNJUDGED),
             "state": State.PUBLISHING,
             "stage": Stage.PUBLISH,
             "temp": publication.temp,
@@ -196,20 +230,19 @@ class Queue:
             "changed_at": now,
         }
         with self._transaction() as connection:
-            if connection.execute(update(photos).where(_same_version(job)).values(announced)).rowcount == 1:
+            if connection.execute(update(photos).where(_current(job)).values(announced)).rowcount == 1:
                 return True
             connection.execute(_again(job, now))
             return False
 
-    def judged(self, job: Job, verdict: str, strength: str, fingerprint: str, seconds: float) -> None:
-        """Keep what the judges said, as JSON, beside the settings it was reached with."""
-        values = {"verdict": verdict, "strength": strength, "fingerprint": fingerprint, "seconds": seconds}
-        with self._transaction() as connection:
-            connection.execute(update(photos).where(photos.c.id == job.id).values(values))
-
     def done(self, job: int, now: float) -> None:
-        """The announced file is in place, and on the disk: protected, or without faces and so not judged."""
-        outcome = case((photos.c.verdict.is_(None), literal(State.NO_FACE.value)), else_=literal(State.DONE.value))
+        """The announced file is in place, and on the disk: protected, or without faces and so not judged. If it was
+        superseded at the last moment, the photo is ready again."""
+        outcome = case(
+            (photos.c.superseded == 1, literal(State.READY.value)),
+            (photos.c.verdict.is_(None), literal(State.NO_FACE.value)),
+            else_=literal(State.DONE.value),
+        )
         with self._transaction() as connection:
             connection.execute(
                 update(photos)
@@ -226,7 +259,8 @@ class Queue:
 
     def no_face(self, job: Job, now: float) -> None:
         """Nobody to protect, and nothing to deliver."""
-        self._end(job, State.NO_FACE, now, stage=Stage.DETECT, reason="no face was found", advice=None)
+        why = {"stage": Stage.DETECT, "reason": "no face was found", "advice": None}
+        self._end(job, State.NO_FACE, now, **why, **_UNJUDGED)
 
     def fail(self, job: Job, stage: Stage, reason: str, advice: str, now: float) -> None:
         """Give up on this version of the photo, until `retry`."""
@@ -244,8 +278,8 @@ class Queue:
         self, job: Job, stage: Stage, reason: str, advice: str, until: float, now: float, *, counted: bool
     ) -> None:
         """Put the photo aside until `until`; the attempt stands only if `counted`."""
-        back = photos.c.attempts - (0 if counted else 1)
-        self._end(job, State.WAITING, now, stage=stage, reason=reason, advice=advice, not_before=until, attempts=back)
+        changes = {"not_before": until, "attempts": photos.c.attempts - (0 if counted else 1), "interruptions": 0}
+        self._end(job, State.WAITING, now, stage=stage, reason=reason, advice=advice, **changes)
 
     def release(self, job: Job, now: float, *, until: float = 0.0) -> None:
         """Give the photo back as if it had not been claimed."""
@@ -257,20 +291,23 @@ class Queue:
 
     def _end(self, job: Job, state: State, now: float, **values: Any) -> None:
         with self._transaction() as connection:
-            changes = {**_NOT_PUBLISHING, "state": state, "changed_at": now, **values}
-            if connection.execute(update(photos).where(_same_version(job)).values(changes)).rowcount == 0:
+            changes = {**_unannounced(), "state": state, "changed_at": now, **values}
+            if connection.execute(update(photos).where(_current(job)).values(changes)).rowcount == 0:
                 connection.execute(_again(job, now))
 
-    def recover(self, now: float) -> list[Publication]:
-        """After a start: what was running is ready again, uncounted. Returns the publications that were cut short."""
+    def cut_short(self) -> tuple[list[tuple[Job, Stage]], list[Publication]]:
+        """What was in work when the last daemon died: photos with the stage they had come to, and publications."""
+        running, publishing = (select(photos).where(photos.c.state == state) for state in _IN_WORK)
         with self._transaction() as connection:
-            connection.execute(
-                update(photos)
-                .where(photos.c.state == State.RUNNING)
-                .values(state=State.READY, stage=None, attempts=photos.c.attempts - 1, changed_at=now)
-            )
-            rows = connection.execute(select(photos).where(photos.c.state == State.PUBLISHING)).all()
-        return [Publication(row.id, row.temp, Delivery(row.next_path, row.next_sha256)) for row in rows]
+            jobs = [(_job(row), Stage(row.stage or Stage.ADMIT)) for row in connection.execute(running)]
+            rows = connection.execute(publishing).all()
+        return jobs, [Publication(row.id, row.temp, Delivery(row.next_path, row.next_sha256)) for row in rows]
+
+    def interrupt(self, job: Job, now: float, *, counted: bool) -> None:
+        """The daemon died with this photo in hand: ready again, but alone. The attempt stands only if `counted`."""
+        attempts = photos.c.attempts - (0 if counted else 1)
+        more = photos.c.interruptions + 1
+        self._end(job, State.READY, now, stage=None, suspect=1, interruptions=more, attempts=attempts)
 
     def requeue(self, job: int, now: float) -> None:
         """A publication that was cut short left nothing: do it again, uncounted."""
@@ -281,12 +318,13 @@ class Queue:
 
     def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
         """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
-        chosen: ColumnElement[bool] = photos.c.state.in_((State.FAILED, State.WAITING))
-        if paths is not None:
-            chosen = and_(chosen, tuple_(photos.c.watch, photos.c.path).in_(list(paths)))
+        stuck = photos.c.state.in_((State.FAILED, State.WAITING))
+        again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
         with self._transaction() as connection:
-            statement = update(photos).where(chosen).values(state=State.READY, changed_at=now, **_FRESH, **_UNJUDGED)
-            return connection.execute(statement).rowcount
+            if paths is None:
+                return connection.execute(again.where(stuck)).rowcount
+            chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
+            return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
 
     def next_due(self) -> float | None:
         """When the next unfinished photo may be claimed, if there is one."""
@@ -301,6 +339,12 @@ class Queue:
         with self._transaction() as connection:
             return {State(state): count for state, count in connection.execute(query)}
 
+    def last_report(self) -> dict[str, Any] | None:
+        """What the last sign of life said."""
+        with self._transaction() as connection:
+            report: str | None = connection.scalar(select(schema.daemon.c.report))
+        return None if report is None else dict(json.loads(report))
+
     def beat(self, pid: int, started_at: float, now: float, report: dict[str, Any]) -> None:
         """Leave a sign of life, with what workers and watches are doing."""
         row = {"id": 1, "pid": pid, "started_at": started_at, "beat_at": now, "report": json.dumps(report)}
@@ -309,24 +353,32 @@ class Queue:
             connection.execute(statement)
 
 
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _PATHS_PER_QUERY] for start in range(0, len(items), _PATHS_PER_QUERY))
+
+
 def _in_work(job: Job) -> ColumnElement[bool]:
     return and_(photos.c.id == job.id, photos.c.state.in_(_IN_WORK))
 
 
-def _same_version(job: Job) -> ColumnElement[bool]:
-    signature = job.photo.signature
-    return and_(_in_work(job), photos.c.size == signature.size, photos.c.mtime_ns == signature.mtime_ns)
+def _current(job: Job) -> ColumnElement[bool]:
+    return and_(_in_work(job), photos.c.superseded == 0)
+
+
+def _unannounced() -> dict[str, Any]:
+    """Takes back a publication, and the judgement that came with it."""
+    announced = photos.c.state == State.PUBLISHING
+    return _NOT_PUBLISHING | {name: case((announced, None), else_=photos.c[name]) for name in _UNJUDGED}
 
 
 def _again(job: Job, now: float) -> Update:
     """The original was written to while it was in work: whatever came of it, the new version starts afresh."""
-    fresh = {**_NOT_PUBLISHING, **_FRESH, **_UNJUDGED}
-    return update(photos).where(_in_work(job)).values(state=State.READY, changed_at=now, **fresh)
+    return update(photos).where(_in_work(job)).values(state=State.READY, changed_at=now, **_unannounced(), **_FRESH)
 
 
 def _job(row: Row[Any]) -> Job:
     photo = Photo(row.watch, row.path, Signature(row.size, row.mtime_ns))
-    return Job(row.id, photo, row.attempts, bool(row.suspect))
+    return Job(row.id, photo, row.attempts, bool(row.suspect), row.interruptions)
 
 
 def verdict_json(verdict: Verdict) -> str:
@@ -337,4 +389,5 @@ def verdict_json(verdict: Verdict) -> str:
         | {"scores": [asdict(score) | {"accepted": score.accepted} for score in face.scores]}
         for face in verdict.faces
     ]
-    return json.dumps({"strength": verdict.strength, "faces": faces})
+    known = {"strength": verdict.strength, "independent": verdict.independent, "preset": verdict.preset}
+    return json.dumps(known | {"faces": faces})

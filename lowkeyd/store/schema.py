@@ -25,7 +25,8 @@ from lowkeyd.errors import StoreError
 
 SCHEMA_VERSION = 1
 """Kept in the file as `user_version`."""
-_BUSY_MS = 5_000
+_BUSY_MS = 30_000
+"""A backup or a curious person may hold the file for a moment; that must not stop the daemon."""
 
 metadata = MetaData()
 
@@ -41,18 +42,21 @@ photos = Table(
     Column("not_before", Float, nullable=False, default=0.0),  # seconds since the epoch; a waiting photo's next try
     Column("attempts", Integer, nullable=False, default=0),
     Column("suspect", Integer, nullable=False, default=0),
+    Column("interruptions", Integer, nullable=False, default=0),
+    Column("superseded", Integer, nullable=False, default=0),  # written to since it is in work: it has to be done again
     Column("stage", Text),
     Column("reason", Text),
     Column("advice", Text),
     Column("sha256", Text),  # of the original, once it was read
-    Column("fingerprint", Text),  # of the settings that the delivery was made with
     Column("delivery_path", LargeBinary),  # relative to the outbox: what lies there, and what alone may be replaced
     Column("delivery_sha256", Text),
     Column("temp", LargeBinary),  # while publishing: the hidden file, relative to the outbox,
     Column("next_path", LargeBinary),  # ... what it is about to become
     Column("next_sha256", Text),  # ... and its bytes
+    # Of the delivery, and of the original with this sha256; while publishing, of the delivery to be.
     Column("verdict", Text),  # JSON
     Column("strength", Text),
+    Column("fingerprint", Text),  # of the settings that it was made with
     Column("seconds", Float),
     Column("added_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
@@ -61,6 +65,7 @@ photos = Table(
     Index("photo_by_watch", "watch", "state"),
     Index("photo_by_content", "sha256", "state"),
 )
+Index("photo_weak", photos.c.state, sqlite_where=photos.c.strength == "weak")
 
 daemon = Table(
     "daemon",

@@ -14,6 +14,7 @@ from lowkeyd.errors import StoreError
 from lowkeyd.model import State, readable
 
 _BUSY_S = 5.0
+_WEAK = "SELECT count(*) FROM photo INDEXED BY photo_weak WHERE state = 'done' AND strength = 'weak'"
 _SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
 
 
@@ -70,7 +71,7 @@ def read(path: Path, rows: int) -> Snapshot:
                         "SELECT watch, state, count(*) FROM photo GROUP BY watch, state"
                     )
                 },
-                weak=connection.execute("SELECT count(*) FROM photo WHERE strength = 'weak'").fetchone()[0],
+                weak=connection.execute(_WEAK).fetchone()[0],
                 running=_rows(connection, (State.RUNNING, State.PUBLISHING), rows),
                 waiting=_rows(connection, (State.WAITING,), rows),
                 failed=_rows(connection, (State.FAILED,), rows),
@@ -94,8 +95,12 @@ def delivered(path: Path) -> list[Delivered]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        raise StoreError(f"{path}: no database yet; `lowkeyd run` makes it")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: no database yet; `lowkeyd run` makes it") from error
+    except PermissionError as error:
+        raise StoreError(f"{path}: may not be read; ask as the user that lowkeyd runs as") from error
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
     connection.execute("BEGIN")  # one moment for all questions
     return connection

@@ -70,15 +70,15 @@ class Admission:
         return content
 
     def _deliver_twin(self, job: Job, digest: str) -> bool:
-        twin = self.photos.twin(digest, self.fingerprint)
+        twin = self.photos.twin(job, digest, self.fingerprint)
         if twin is None:
             return False
-        delivery, verdict, strength = twin
+        delivery, judgement = twin
         content = self.publisher.outbox.read(delivery.path)
         if content is None or sha256(content) != delivery.sha256:
             return False  # taken away by its owner, or edited: protect it again
-        self.photos.judged(job, verdict, strength, self.fingerprint, 0.0)
-        self.publisher.publish(job, content, os.path.splitext(os.fsdecode(delivery.path))[1].lower())
+        suffix = os.path.splitext(os.fsdecode(delivery.path))[1].lower()
+        self.publisher.publish(job, content, suffix, judgement)
         return True
 
 

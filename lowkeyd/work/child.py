@@ -2,32 +2,30 @@
 
 import multiprocessing
 import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
-from typing import Any
 
 from lowkeyd import config
+from lowkeyd.work import memory
 
 _END_WAIT_S = 2.0
 
 
-def _serve(*arguments: Any) -> None:
-    # Imported in the child only: the daemon itself never loads torch.
-    from lowkeyd.work.worker import serve
-
-    serve(*arguments)
+Serve = Callable[[Connection, config.Config, str], None]
+"""What the process does with its end of the connection, until that is closed: `worker.serve`."""
 
 
 class Child:
     """A spawned process, never forked: CUDA does not survive a fork, and neither do threads' locks."""
 
-    def __init__(self, settings: config.Config, device: str) -> None:
+    def __init__(self, serve: Serve, settings: config.Config, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
-            target=_serve, args=(theirs, settings, device), name=f"lowkeyd worker {device}", daemon=True
+            target=serve, args=(theirs, settings, device), name=f"lowkeyd worker {device}", daemon=True
         )
-        self._oom_kills = _oom_kills()
+        self._memory_kills = memory.kills()
         self._process.start()
         theirs.close()
 
@@ -70,17 +68,15 @@ class Child:
             return "closed its connection", True
         if code >= 0:
             return f"ended with exit code {code}", True
-        name = signal.Signals(-code).name
+        name = _name(-code)
         if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            out_of_memory = -code == signal.SIGKILL and _oom_kills() > self._oom_kills
+            out_of_memory = -code == signal.SIGKILL and memory.kills() > self._memory_kills
             return ("ran out of memory" if out_of_memory else f"was ended by {name}"), out_of_memory
         return f"crashed with {name}", True
 
 
-def _oom_kills() -> int:
-    """How many processes this kernel has killed for memory; it does not say whose they were."""
+def _name(number: int) -> str:
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # real-time signals have no names of their own

@@ -10,8 +10,8 @@ import structlog
 
 from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, TryLater
 from lowkeyd.folders import companions, originals
-from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable
-from lowkeyd.store.queue import Queue, verdict_json
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable, sha256
+from lowkeyd.store.queue import Judgement, Queue, verdict_json
 from lowkeyd.work import retry
 from lowkeyd.work.messages import Outcome
 from lowkeyd.work.publish import Publisher
@@ -58,9 +58,9 @@ class Conclusion:
                 self._later(job, outcome)
 
     def _protected(self, job: Job, protected: Protected) -> None:
-        verdict = protected.verdict
-        self.photos.judged(job, verdict_json(verdict), verdict.strength, self.fingerprint, round(protected.seconds, 3))
-        path = self.publisher.publish(job, protected.content, protected.suffix)
+        verdict, seconds = protected.verdict, round(protected.seconds, 3)
+        judgement = Judgement(verdict_json(verdict), verdict.strength, self.fingerprint, seconds)
+        path = self.publisher.publish(job, protected.content, protected.suffix, judgement)
         if path is not None:
             beside = companions.beside(self.roots[job.photo.watch], job.photo.path)
             left_out = ", ".join([*protected.left_out, *map(readable, beside)])
@@ -73,7 +73,9 @@ class Conclusion:
             self.photos.no_face(job, time.time())
             return
         content = originals.read_below(self.roots[job.photo.watch], job.photo.path, self.max_bytes)
-        self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1])
+        if sha256(content) != self.photos.admitted(job):
+            raise PhotoChanged("it was written to while it was looked at: there may be faces now")
+        self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1], None)
 
     def _failed(self, job: Job, stage: Stage, reason: str, advice: str) -> None:
         log.warning("failed", **_named(job), stage=stage, reason=reason)

@@ -1,6 +1,6 @@
 """The daemon's local socket: what would write to the database is asked of its only writer.
 
-One JSON object per line each way. The socket lies in the state folder, so that folder's permissions decide who may ask.
+One JSON value per line each way.
 """
 
 import contextlib
@@ -13,23 +13,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lowkeyd.errors import StoreError
+from lowkeyd.errors import LowkeydError, StoreError
 
+_QUESTION_S = 2.0
+"""One question is served at a time: whoever connects and says nothing may not keep others, or the end, waiting."""
 _ANSWER_S = 10.0
 _MAX_LINE = 1 << 24
 
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
+Answer = Callable[[Any], dict[str, Any]]
+"""Takes any JSON value. A ValueError, or an error of our family, becomes the reply `{"error": ...}`."""
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    timeout = _ANSWER_S
+    timeout = _QUESTION_S
 
     def handle(self) -> None:
-        """Answer one question; a broken one gets a broken connection."""
+        """Answer one question; whoever does not listen to the end misses it."""
         assert isinstance(self.server, _Server)
-        with contextlib.suppress(OSError, ValueError):
-            question = json.loads(self.rfile.readline(_MAX_LINE))
-            self.wfile.write(json.dumps(self.server.answer(question)).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            reply = _reply(self.rfile.readline(_MAX_LINE), self.server.answer)
+            self.wfile.write(json.dumps(reply).encode() + b"\n")
+
+
+def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
+    try:
+        return answer(json.loads(line))
+    except ValueError as error:
+        return {"error": f"the question is not understood: {error}"}
+    except LowkeydError as error:
+        return {"error": str(error)}
 
 
 class _Server(socketserver.UnixStreamServer):
@@ -37,18 +49,22 @@ class _Server(socketserver.UnixStreamServer):
         self.answer = answer
         super().__init__(str(path), _Handler)
 
+    def server_bind(self) -> None:
+        """Only the daemon's own user may ask; said before there is a name to connect to."""
+        os.fchmod(self.socket.fileno(), 0o600)
+        super().server_bind()
+
 
 class Control:
     """Serves questions in a thread of its own until `stop`."""
 
     def __init__(self, path: Path, answer: Answer) -> None:
         self._path = path
-        path.unlink(missing_ok=True)  # left by a crash: the caller holds the lock, so nobody listens there
-        mask = os.umask(0o077)
         try:
+            path.unlink(missing_ok=True)  # left by a crash: the caller holds the lock, so nobody listens there
             self._server = _Server(path, answer)
-        finally:
-            os.umask(mask)
+        except OSError as error:
+            raise StoreError(f"{path}: the control socket cannot be made: {error.strerror}") from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="control")
         self._thread.start()
 
@@ -68,6 +84,8 @@ def ask(path: Path, question: dict[str, Any]) -> dict[str, Any]:
             connection.connect(str(path))
             connection.sendall(json.dumps(question).encode() + b"\n")
             answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
-            return answer
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: the daemon does not answer: {error}") from error
+    if "error" in answer:
+        raise StoreError(f"the daemon refuses: {answer['error']}")
+    return answer

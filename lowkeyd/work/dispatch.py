@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,15 +49,17 @@ class Dispatcher(threading.Thread):
     def __init__(
         self,
         device: str,
-        settings: config.Config,
+        worker: config.Worker,
+        start_child: Callable[[], Child],
         photos: Queue,
         admission: Admission,
         conclusion: Conclusion,
         wake: threading.Event,
     ) -> None:
         super().__init__(name=f"dispatch {device}")
-        self._settings = settings
         self._device = device
+        self._worker = worker
+        self._start_child = start_child
         self._photos = photos
         self._admission = admission
         self._conclusion = conclusion
@@ -65,6 +67,7 @@ class Dispatcher(threading.Thread):
         self._stopping = threading.Event()
         self._child: Child | None = None
         self._deaths = 0
+        self._failed_starts = 0
         self._in_hand: dict[int, Job] = {}
         self._stages: dict[int, Stage] = {}
         self._outbox_works = True
@@ -81,6 +84,11 @@ class Dispatcher(threading.Thread):
         """Whether photos are in its hands."""
         return bool(self._in_hand)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether there may be work that it cannot do: the outbox refuses, or the worker dies before it is ready."""
+        return not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
+
     def run(self) -> None:
         """Until `stop`."""
         worked_at = time.monotonic()
@@ -89,7 +97,7 @@ class Dispatcher(threading.Thread):
                 self.moved_at = time.monotonic()
                 if self._turn():
                     worked_at = time.monotonic()
-                elif time.monotonic() - worked_at > self._settings.worker.idle_s:
+                elif time.monotonic() - worked_at > self._worker.idle_s:
                     self._end_child()
         finally:
             self._end_child()
@@ -120,6 +128,7 @@ class Dispatcher(threading.Thread):
                 self.hands.state = f"waiting: {error.reason}"
                 return False
             self._outbox_works = True
+            self._rest()
         return True
 
     def _ready_child(self) -> Child | None:
@@ -129,24 +138,27 @@ class Dispatcher(threading.Thread):
         if self._stopping.wait(retry.restart_delay_s(self._deaths)):
             return None
         self.hands.state = "starting"
-        self._child = Child(self._settings, self._device)
+        self._child = self._start_child()
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:
                 case Ready(device, seconds):
                     log.info("worker ready", device=device, pid=self._child.pid, seconds=round(seconds, 2))
-                    self.hands.state, self.hands.device, self.hands.start_s = "idle", device, round(seconds, 2)
+                    self._failed_starts = 0
+                    self.hands.device, self.hands.start_s = device, round(seconds, 2)
+                    self._rest()
                     return self._child
                 case Unfit(reason):
                     raise ConfigError(reason)
+        self._failed_starts += 1
         return None
 
     def _work(self, child: Child) -> None:
-        jobs = self._photos.claim(self._settings.worker.photos, time.time())
+        jobs = self._photos.claim(self._worker.photos, time.time())
         self._in_hand = {job.id: job for job in jobs}
         try:
-            tasks = [task for job in jobs if (task := self._admit(job))]
-            if tasks:
+            tasks = [task for job in jobs if not self._stopping.is_set() and (task := self._admit(job))]
+            if tasks and not self._stopping.is_set():
                 self.hands.state, self.hands.photos, self.hands.since = "busy", len(tasks), time.time()
                 self._batch(child, tasks)
         finally:
@@ -154,6 +166,7 @@ class Dispatcher(threading.Thread):
 
     def _admit(self, job: Job) -> Task | None:
         """The task for the child, or None when there is none, and the job is out of our hands."""
+        self.moved_at = time.monotonic()
         try:
             admitted = self._admission.admit(job)
         except (PhotoError, TryLater) as error:
@@ -181,6 +194,7 @@ class Dispatcher(threading.Thread):
                     return
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
+        self.moved_at = time.monotonic()
         try:
             self._conclusion.conclude(job, outcome)
         except OutboxUnavailable as error:
@@ -194,9 +208,11 @@ class Dispatcher(threading.Thread):
             self._photos.release(job, time.time())
         self._in_hand.clear()
         self._stages.clear()
+        self._rest()
+
+    def _rest(self) -> None:
+        self.hands.state = "idle" if self._child is not None else "off"
         self.hands.photos = self.hands.done_steps = self.hands.all_steps = 0
-        if self._child is not None:
-            self.hands.state = "idle"
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:
         """Hand over tasks, then yield what the child says until it dies or we are told to stop."""
@@ -209,12 +225,13 @@ class Dispatcher(threading.Thread):
                 self.moved_at = time.monotonic()
                 if isinstance(message, Broken):
                     log.error("worker broke", trace=message.trace)
-                elif message is not None:
+                    return self._bury(f"broke: {message.trace.splitlines()[-1]}", True)
+                if message is not None:
                     heard_at = time.monotonic()
                     yield message
-                elif time.monotonic() - heard_at > self._settings.worker.stall_s:
+                elif time.monotonic() - heard_at > self._worker.stall_s:
                     child.kill()
-                    return self._bury(f"did nothing for {self._settings.worker.stall_s:.0f} s and was ended", True)
+                    return self._bury(f"did nothing for {self._worker.stall_s:.0f} s and was ended", True)
         except EOFError:
             self._bury(*child.death())
 
@@ -231,4 +248,5 @@ class Dispatcher(threading.Thread):
         if self._child is not None:
             self._child.end()
             self._child = None
-            self.hands.state, self.hands.pid = "off", None
+            self.hands.pid = None
+            self._rest()

@@ -1,5 +1,6 @@
 """From hints to settled photos in the queue: drains the watcher's mailbox, waits until files are quiet, scans."""
 
+import itertools
 import queue
 import threading
 import time
@@ -29,7 +30,9 @@ class Intake(threading.Thread):
         self._quiet_s = quiet_s
         self._photos = photos
         self._offered = offered
-        self._mailbox: queue.SimpleQueue[Hint | None] = queue.SimpleQueue()
+        self._mailbox: queue.Queue[Hint | None] = queue.Queue()
+        self._turn = threading.Lock()  # held while hints are followed
+        self._stopping = threading.Event()
         self._settling: Settling[Key] = Settling(quiet_s)
         self._walks: dict[tuple[str, bytes], float] = {}  # folders to be walked again, and when (monotonic)
         self.moved_at = time.monotonic()  # its last sign of life
@@ -45,13 +48,19 @@ class Intake(threading.Thread):
             self.post(Hint(watch, b"", is_folder=True))
 
     def stop(self) -> None:
-        """End the thread at its next turn."""
+        """End the thread soon, even in the middle of a walk."""
+        self._stopping.set()
         self._mailbox.put(None)
 
     @property
     def quiet(self) -> bool:
-        """Whether every hint was followed and nothing is settling."""
-        return self._mailbox.empty() and not self._settling and not self._walks
+        """Whether every hint was followed, nothing is settling, and all that is ready was offered."""
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            return not (self._mailbox.unfinished_tasks or self._settling or self._walks)
+        finally:
+            self._turn.release()
 
     @property
     def settling(self) -> int:
@@ -61,8 +70,11 @@ class Intake(threading.Thread):
     def run(self) -> None:
         """Until `stop`."""
         while (hints := self._next_hints()) is not None:
-            self._follow(hints)
-            self._look_again()
+            with self._turn:
+                self._follow(hints)
+                self._look_again()
+                for _ in hints:
+                    self._mailbox.task_done()
 
     def _next_hints(self) -> list[Hint] | None:
         hints: list[Hint] = []
@@ -89,34 +101,34 @@ class Intake(threading.Thread):
                 # Files that appear while the folder is walked give no event before its watch is set: once more, later.
                 self._walks[hint.watch, hint.path] = time.monotonic() + self._quiet_s
             elif scan.is_photo_name(hint.path):
-                ready += self._notice(hint.watch, scan.look(self._roots[hint.watch], hint.path), hint.path)
+                seen = scan.look(self._roots[hint.watch], hint.path)
+                if seen is None:
+                    self._settling.forget((hint.watch, hint.path))
+                elif self._is_ready(hint.watch, seen, event=True):
+                    ready.append(Photo(hint.watch, hint.path, seen.signature))
         self._offer(ready)
 
-    def _notice(self, watch: str, seen: scan.Seen | None, path: bytes) -> list[Photo]:
-        if seen is None:
-            self._settling.forget((watch, path))
-            return []
-        if self._settling.notice((watch, path), seen.signature, time.time() - seen.touched_at, time.monotonic()):
-            return [Photo(watch, path, seen.signature)]
-        return []
+    def _is_ready(self, watch: str, seen: scan.Seen, *, event: bool) -> bool:
+        age_s = time.time() - seen.touched_at
+        return self._settling.notice((watch, seen.path), seen.signature, age_s, time.monotonic(), event=event)
 
     def _walk(self, watch: str, folder: bytes) -> None:
-        batch: list[scan.Seen] = []
-        for seen in scan.walk(self._roots[watch], folder):
-            batch.append(seen)
-            if len(batch) == _BATCH:
-                self._take(watch, batch)
-                batch = []
-        self._take(watch, batch)
+        walk = scan.walk(self._roots[watch], folder, self._go_on)
+        while self._go_on() and (batch := list(itertools.islice(walk, _BATCH))):
+            self._take(watch, batch)
         if not folder:
             self.scanned_at = time.time()
 
+    def _go_on(self) -> bool:
+        """A long walk is a sign of life, and no reason to be late for the end."""
+        self.moved_at = time.monotonic()
+        return not self._stopping.is_set()
+
     def _take(self, watch: str, batch: list[scan.Seen]) -> None:
         """Of the files that a walk came by, those that the database does not know yet."""
-        self.moved_at = time.monotonic()
         seen_by_path = {seen.path: seen for seen in batch}
         unknown = self._photos.unknown([Photo(watch, seen.path, seen.signature) for seen in batch])
-        self._offer([ready for photo in unknown for ready in self._notice(watch, seen_by_path[photo.path], photo.path)])
+        self._offer([photo for photo in unknown if self._is_ready(watch, seen_by_path[photo.path], event=False)])
 
     def _look_again(self) -> None:
         now = time.monotonic()

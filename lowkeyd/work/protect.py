@@ -10,9 +10,11 @@ from typing import Generic, TypeVar
 
 from lowkeyd import config
 from lowkeyd.attack.engine import Engine
-from lowkeyd.errors import PhotoError, PhotoLeftAlone, SeveralPictures, TryLater
+from lowkeyd.attack.presets import ladder
+from lowkeyd.attack.verify import Versions
+from lowkeyd.errors import PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
 from lowkeyd.imaging.decode import Picture, decode
-from lowkeyd.imaging.encode import Encoded, encode, is_lossy, recompress
+from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
 from lowkeyd.work.decoder import Decoder
 from lowkeyd.work.limits import limits
@@ -40,6 +42,7 @@ class Protector:
         self._limits = limits(settings.worker)
         self._decoder = Decoder(self._limits, settings.worker.max_decode_s)  # starts while the networks are loaded
         self._engine = Engine(settings.attack, device, settings.worker.threads)
+        self._presets = ladder(settings.attack.preset)
 
     @property
     def device(self) -> str:
@@ -86,6 +89,21 @@ class Protector:
         return picture
 
     def _protect(self, group: list[_Found[K]], tell: Tell[K]) -> Iterator[tuple[K, Outcome]]:
+        """Outcomes of a group of photos. What comes out weak is done once more, with the next stronger preset."""
+        first, *stronger = self._presets
+        outcomes = {}
+        for photo, outcome in self._attempt(group, first, tell):
+            outcomes[photo.key] = outcome
+            if not (stronger and _is_weak(outcome)):
+                yield photo.key, self._allowed(outcome)
+        weak = [photo for photo in group if stronger and _is_weak(outcomes[photo.key])]
+        for preset in stronger:
+            for photo, outcome in self._attempt(weak, preset, tell):
+                yield photo.key, self._allowed(_better(outcomes[photo.key], outcome))
+
+    def _attempt(
+        self, group: list[_Found[K]], preset: str, tell: Tell[K]
+    ) -> Iterator[tuple[_Found[K], Protected | PhotoError | TryLater]]:
         if not group:
             return
         for photo in group:
@@ -94,33 +112,67 @@ class Protector:
             protected = self._engine.protect(
                 [photo.picture.pixels for photo in group],
                 [photo.faces for photo in group],
+                preset,
                 lambda done, total: tell(Stepped(done, total)),
             )
         except PhotoError as error:
-            yield from ((photo.key, error) for photo in group)
+            yield from ((photo, error) for photo in group)
             return
         for photo, pixels in zip(group, protected, strict=True):
-            yield photo.key, self._deliver(photo, pixels, tell)
+            yield photo, self._deliver(photo, pixels, preset, tell)
 
-    def _deliver(self, photo: _Found[K], pixels: Pixels, tell: Tell[K]) -> Outcome:
+    def _deliver(
+        self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K]
+    ) -> Protected | PhotoError | TryLater:
         try:
-            encoded, verdict = self._delivered(photo, pixels, tell, fine=False)
-            if verdict.strength is Strength.WEAK and is_lossy(encoded, photo.picture):
+            encoded, verdict = self._delivered(photo, pixels, preset, tell, fine=False)
+            if verdict.strength is not Strength.PROTECTED and is_lossy(encoded, photo.picture):
                 # Coarse compression may have rounded the protection away; if it was not that, the smaller file stays.
-                finer = self._delivered(photo, pixels, tell, fine=True)
+                finer = self._delivered(photo, pixels, preset, tell, fine=True)
                 encoded, verdict = finer if finer[1].accepted < verdict.accepted else (encoded, verdict)
         except (PhotoError, TryLater) as error:
             return error
         seconds = time.monotonic() - photo.started
         return Protected(encoded.content, encoded.suffix, verdict, seconds, photo.picture.left_out)
 
-    def _delivered(self, photo: _Found[K], pixels: Pixels, tell: Tell[K], *, fine: bool) -> tuple[Encoded, Verdict]:
+    def _delivered(
+        self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K], *, fine: bool
+    ) -> tuple[Encoded, Verdict]:
         original = photo.picture.pixels
         tell(Reached(photo.key, Stage.ENCODE))
         encoded = encode(photo.picture, pixels, self._outbox, self._metadata, fine=fine)
         tell(Reached(photo.key, Stage.VERIFY))
         delivered = decode(encoded.content, self._limits).pixels  # what is judged is what is delivered
-        return encoded, self._engine.verify(original, recompress(original), delivered, photo.faces)
+        versions = Versions(original, as_shared(original), delivered, as_shared(delivered))
+        return encoded, self._engine.verify(versions, photo.faces, preset)
+
+    def _allowed(self, outcome: Protected | PhotoError | TryLater) -> Outcome:
+        """The outcome, unless it is a copy that may not be delivered."""
+        if not isinstance(outcome, Protected):
+            return outcome
+        held_back = {Strength.FAILED} | ({Strength.WEAK} if self._outbox.weak == "hold" else set())
+        if outcome.verdict.strength in held_back:
+            return ProtectionTooWeak(_why(outcome.verdict))
+        return outcome
+
+
+def _is_weak(outcome: Protected | PhotoError | TryLater) -> bool:
+    return isinstance(outcome, Protected) and outcome.verdict.strength is not Strength.PROTECTED
+
+
+def _better(
+    first: Protected | PhotoError | TryLater, second: Protected | PhotoError | TryLater
+) -> Protected | PhotoError | TryLater:
+    """The second attempt, if it convinced more recognisers; else the one with less to see."""
+    if not isinstance(second, Protected):
+        return first
+    return second if isinstance(first, Protected) and second.verdict.accepted < first.verdict.accepted else first
+
+
+def _why(verdict: Verdict) -> str:
+    names = sorted({score.network for face in verdict.faces for score in face.scores if score.accepted})
+    faces = sum(face.strength is not Strength.PROTECTED for face in verdict.faces)
+    return f"{faces} of {len(verdict.faces)} faces still recognised, by {', '.join(names)}"
 
 
 def _megapixels(group: list[_Found[K]]) -> float:

@@ -6,11 +6,11 @@ the row says done. What a crash interrupts is settled at the next start by looki
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, Job, Publication, sha256
-from lowkeyd.store.queue import Queue
+from lowkeyd.store.queue import Judgement, Queue
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Publisher:
     photos: Queue
     outbox: Outbox
 
-    def publish(self, job: Job, content: bytes, suffix: str) -> bytes | None:
+    def publish(self, job: Job, content: bytes, suffix: str, judgement: Judgement | None) -> bytes | None:
         """Deliver `content` for a photo. Returns the file's path relative to the outbox, or None when the original
         changed meanwhile and nothing was published. Raises OutboxUnavailable, leaving nothing behind."""
         wanted = os.path.join(os.fsencode(job.photo.watch), delivery_name(job.photo.path, suffix))
         temp = self.outbox.write_temp(os.path.dirname(wanted), content, job.photo.signature.mtime_ns)
         placed = None
         try:
-            placed = self._place(job, temp, wanted, sha256(content))
+            placed = self._place(job, Publication(job.id, temp, Delivery(wanted, sha256(content))), judgement)
         finally:
             if placed is None:
                 self.outbox.remove(temp)
@@ -35,37 +35,21 @@ class Publisher:
             self.photos.done(job.id, time.time())
         return placed
 
-    def _place(self, job: Job, temp: bytes, wanted: bytes, digest: str) -> bytes | None:
+    def _place(self, job: Job, wanted: Publication, judgement: Judgement | None) -> bytes | None:
         ours = self.photos.delivered(job)
-        for path in self.outbox.candidates(wanted):
+        for path in self.outbox.candidates(wanted.delivery.path):
             if not self.outbox.is_free(path, ours):
                 continue
-            delivery = Delivery(path, digest)
-            if not self.photos.publishing(job, Publication(job.id, temp, delivery), time.time()):
+            announced = replace(wanted, delivery=replace(wanted.delivery, path=path))
+            if not self.photos.publishing(job, announced, judgement, time.time()):
                 return None
-            if self.outbox.place(temp, delivery, ours):
+            if self.outbox.place(announced.temp, announced.delivery, ours):
                 return path
         raise AssertionError("bug: names do not run out")
 
-    def recover(self) -> None:
-        """At start: finish the publications that a crash interrupted, and clear away what it left."""
-        for cut_short in self.photos.recover(time.time()):
-            self._finish(cut_short)
-        self.outbox.sweep(older_than_s=0.0)
-
-    def _finish(self, cut_short: Publication) -> None:
+    def finish(self, cut_short: Publication) -> None:
+        """A crash came between the announcement and the last word: the disk knows how far it got."""
         if self.outbox.holds(cut_short.delivery):
             self.photos.done(cut_short.job, time.time())
         else:
             self.photos.requeue(cut_short.job, time.time())
-
-
-def delivery_name(path: bytes, suffix: str) -> bytes:
-    """The photo's own name, unless its copy has another format: `suffix`, with its dot, is the copy's."""
-    stem, old = os.path.splitext(path)
-    return path if _same_format(os.fsdecode(old).lower(), suffix) else stem + suffix.encode()
-
-
-def _same_format(old: str, new: str) -> bool:
-    families = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {new.lower()})
-    return any(old in family and new.lower() in family for family in families)

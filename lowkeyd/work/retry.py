@@ -7,6 +7,9 @@ from lowkeyd.model import Job, Stage
 
 MAX_ATTEMPTS = 3
 """Crashes or half-copied states that one version of a photo may cost."""
+MAX_INTERRUPTIONS = 50
+"""Ends of the daemon that a photo may be in hand at, in a row and by chance: far more than a bad week of power cuts and
+impatient kills can bring, yet not for ever."""
 _INCOMPLETE_WAITS_S = (30.0, 300.0)
 """A stalled upload gets as many chances; when its bytes change it starts afresh anyhow."""
 _OUTSIDE_WAIT_S = 60.0
@@ -53,6 +56,17 @@ def after_crash(job: Job, stage: Stage, how: str) -> GiveUp | None:
         f"the worker {how}, {job.attempts} times in a row",
         "Please report it with the log and, if you can, the photo; `lowkeyd retry` runs it again.",
     )
+
+
+def after_interruption(job: Job, stage: Stage, *, out_of_memory: bool) -> GiveUp | None:
+    """What to do about a photo that was in hand when the daemon itself died. None: try it again, alone."""
+    if job.interruptions + 1 >= MAX_INTERRUPTIONS:
+        how = f"the daemon was ended from outside {job.interruptions + 1} times in a row while this photo was in work"
+    elif out_of_memory and job.attempts >= MAX_ATTEMPTS:
+        how = f"the daemon was ended for want of memory, and this photo was in work at {job.attempts} attempts in a row"
+    else:
+        return None
+    return GiveUp(stage, how, "Give lowkeyd more memory, or lower [worker] max_megapixels; then `lowkeyd retry`.")
 
 
 def restart_delay_s(failures: int) -> float:

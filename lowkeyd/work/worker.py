@@ -9,43 +9,59 @@ import resource
 import signal
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lowkeyd import config
 from lowkeyd.errors import Fatal, PhotoChanged
 from lowkeyd.folders import originals
 from lowkeyd.model import sha256
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Ready, Task, Unfit
-from lowkeyd.work.protect import Protector
+
+if TYPE_CHECKING:
+    from lowkeyd.work.protect import Protector
 
 _OOM_SCORE = "500"
 """When memory runs out, the kernel should take the worker, which loses nothing, and not the daemon."""
+_GONE = (EOFError, BrokenPipeError, ConnectionResetError)
+"""How a daemon shows that has closed the connection or died: at the next step of the loop, if not before."""
 
 
 def serve(connection: Connection, settings: config.Config, device: str) -> None:
-    """Answer batches of tasks until the daemon closes the connection or dies."""
+    """What the child process does: answer batches of tasks until the daemon closes the connection or dies."""
+    serve_with(lambda: _load(settings, device), connection, settings.worker)
+
+
+def _load(settings: config.Config, device: str) -> "Protector":
+    # Imported in the child only: the daemon itself never loads torch.
+    from lowkeyd.work.protect import Protector
+
+    return Protector(settings, device)
+
+
+def serve_with(load: Callable[[], "Protector"], connection: Connection, worker: config.Worker) -> None:
+    """As `serve`, with whatever `load` makes of the networks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the daemon decides for us
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-    # A daemon that is gone shows as a closed connection: at the next step of the loop, if not before.
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(*_GONE):
         try:
-            _serve(connection, settings, device)
+            _serve(load, connection, int(worker.max_megabytes * 1e6))
         except Fatal as error:
             connection.send(Unfit(str(error)))
-        except (EOFError, OSError):
+        except _GONE:
             raise
         except Exception:  # the one broad catch: the daemon tries the photos again, one by one, and says which it was
             connection.send(Broken(traceback.format_exc()))
 
 
-def _serve(connection: Connection, settings: config.Config, device: str) -> None:
+def _serve(load: Callable[[], "Protector"], connection: Connection, max_bytes: int) -> None:
     started = time.monotonic()
-    protector = Protector(settings, device)
+    protector = load()
     connection.send(Ready(protector.device, time.monotonic() - started))
-    max_bytes = int(settings.worker.max_megabytes * 1e6)
     while True:
         tasks: list[Task] = connection.recv()
         photos = [(task.job, partial(_read, task, max_bytes)) for task in tasks]

@@ -1,7 +1,7 @@
 import numpy as np
 
 from lowkeyd.attack.crop import interocular
-from lowkeyd.attack.detect import Detector
+from lowkeyd.attack.detect import Detector, scaled
 from lowkeyd.model import Face, Pixels
 
 
@@ -45,9 +45,13 @@ def test_a_large_photo_is_searched_at_a_smaller_size_and_answered_at_its_own(
 
 
 def test_a_face_is_found_again_where_it_was_and_nowhere_else(detector: Detector, portrait: Pixels, face: Face) -> None:
-    (again,) = detector.find_again(portrait, [face])
-    assert again is not None
-    assert np.linalg.norm(again.landmarks - face.landmarks, axis=1).mean() < 0.1 * interocular(face.landmarks)
     wiped = portrait.copy()
     wiped[:250, 100:350] = 128
-    assert detector.find_again(wiped, [face]) == (None,)
+    large = portrait.repeat(2, 0).repeat(2, 1)
+    again, twice, none = detector.find_again([(portrait, face), (large, scaled(face, 2)), (wiped, face)])
+    assert again is not None
+    assert np.linalg.norm(again.landmarks - face.landmarks, axis=1).mean() < 0.1 * interocular(face.landmarks)
+    assert twice is not None
+    assert np.linalg.norm(twice.landmarks / 2 - face.landmarks, axis=1).mean() < 0.1 * interocular(face.landmarks)
+    assert none is None
+    assert detector.find_again([]) == []

@@ -5,19 +5,22 @@ import pytest
 
 from lowkeyd import config
 from lowkeyd.attack.crop import SIDE, Square
+from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.engine import Engine
+from lowkeyd.attack.verify import Versions
 from lowkeyd.errors import ConfigError, WeightsError
+from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(config.Attack(preset="subtle"), "cpu")
+    return Engine(config.Attack(), "cpu")
 
 
 @pytest.fixture(scope="module")
 def protected(engine: Engine, portrait: Pixels, face: Face) -> Pixels:
-    (pixels,) = engine.protect([portrait], [[face]], lambda _done, _total: None)
+    (pixels,) = engine.protect([portrait], [[face]], "subtle", lambda _done, _total: None)
     return pixels
 
 
@@ -26,32 +29,59 @@ def test_only_the_faces_square_changes(portrait: Pixels, face: Face, protected: 
     outside = np.ones(portrait.shape[:2], bool)
     outside[rows, columns] = False
     assert (protected[outside] == portrait[outside]).all()
-    assert (protected[~outside] != portrait[~outside]).any(axis=1).mean() > 0.5
+    assert (protected[~outside] != portrait[~outside]).any(axis=1).mean() > 0.3
     assert protected.dtype == np.uint8
+
+
+def versions(original: Pixels, delivered: Pixels) -> Versions:
+    return Versions(original, as_shared(original), delivered, as_shared(delivered))
 
 
 def test_the_attacked_network_no_longer_accepts_it(
     engine: Engine, portrait: Pixels, face: Face, protected: Pixels
 ) -> None:
-    verdict = engine.verify(portrait, portrait, protected, [face])
+    verdict = engine.verify(versions(portrait, protected), [face], "subtle")
     (judged,) = verdict.faces
     (score,) = judged.scores
-    assert (score.network, score.attacked, score.before) == ("dlib", True, 0.0)
-    assert score.after > score.threshold == 0.6
+    assert (score.network, score.attacked, verdict.preset) == ("dlib", True, "subtle")
+    assert score.before < 0.2 < score.threshold == 0.6 < min(score.after, score.shared)
+    assert score.similarity_after < 0.95 < score.similarity_before
     assert verdict.strength is Strength.PROTECTED
+    assert not verdict.independent, "nobody but the attacked network was asked"
     assert judged.found_again
-    assert judged.visibility.psnr_db > 38
+    assert judged.visibility.psnr_db > 39
 
 
-def test_an_unchanged_photo_is_weak(engine: Engine, portrait: Pixels, face: Face) -> None:
-    assert engine.verify(portrait, portrait, portrait, [face]).strength is Strength.WEAK
+def test_an_unchanged_photo_has_failed(engine: Engine, portrait: Pixels, face: Face) -> None:
+    assert engine.verify(versions(portrait, portrait), [face], "subtle").strength is Strength.FAILED
+
+
+def test_a_photo_that_is_shared_smaller_is_judged_by_the_same_face(
+    engine: Engine, portrait: Pixels, face: Face
+) -> None:
+    large, big_face = portrait.repeat(3, 0).repeat(3, 1), scaled(face, 3)  # 1536 pixels a side
+    (score,) = engine.verify(versions(large, large), [big_face], "subtle").faces[0].scores
+    assert score.after < 0.1
+    assert score.shared < 0.15
+
+
+def test_a_face_that_the_detector_no_longer_finds_is_judged_where_it_was(
+    engine: Engine, portrait: Pixels, face: Face
+) -> None:
+    wiped = portrait.copy()
+    wiped[:250, 100:350] = 128
+    (judged,) = engine.verify(versions(portrait, wiped), [face], "subtle").faces
+    assert not judged.found_again
+    assert judged.scores[0].after > 0.6
 
 
 def test_faces_of_several_photos_share_the_steps(engine: Engine, portrait: Pixels, face: Face) -> None:
     told: list[tuple[int, int]] = []
     mirrored = np.ascontiguousarray(portrait[:, ::-1])
     (other,) = engine.detect(mirrored)
-    two = engine.protect([portrait, mirrored], [[face], [other]], lambda done, total: told.append((done, total)))
+    two = engine.protect(
+        [portrait, mirrored], [[face], [other]], "subtle", lambda done, total: told.append((done, total))
+    )
     steps = told[-1][1]
     assert told == [(done, steps) for done in range(1, steps + 1)]
     assert [pixels.shape for pixels in two] == [portrait.shape] * 2
@@ -64,7 +94,7 @@ def test_a_photo_whose_face_reaches_over_the_border_is_protected_too(engine: Eng
     faces = engine.detect(cut)
     if not faces:
         pytest.skip("the detector does not see a face without its forehead")
-    (pixels,) = engine.protect([cut], [faces], lambda _done, _total: None)
+    (pixels,) = engine.protect([cut], [faces], "subtle", lambda _done, _total: None)
     assert (pixels != cut).any()
 
 

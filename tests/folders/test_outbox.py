@@ -1,12 +1,13 @@
 import errno
 import itertools
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
-from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, Stage, sha256
 
 OURS = Delivery(b"in/a.jpg", sha256(b"ours"))
@@ -142,3 +143,53 @@ def test_on_a_disk_blind_to_case_the_second_of_two_names_gets_a_number(
         "A.jpg": b"first",
         "a (1).jpg": b"second",
     }
+
+
+def refuse_folder_syncs(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As some network drives do, or a dying disk."""
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+def test_a_network_drive_that_syncs_no_folders_is_good_enough(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_folder_syncs(monkeypatch, errno.EINVAL)
+    assert outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    assert (tmp_path / "in/a.jpg").read_bytes() == b"ours"
+
+
+def test_a_name_that_did_not_reach_the_disk_is_free_again_for_the_next_try(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp = outbox.write_temp(b"in", b"ours", 0)
+    with monkeypatch.context() as dying:
+        refuse_folder_syncs(dying, errno.EIO)
+        with pytest.raises(OutboxUnavailable, match="Input/output error"):
+            outbox.place(temp, OURS, None)
+    outbox.remove(temp)
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("original", "suffix", "name"),
+    [
+        (b"a/b.jpg", ".jpg", b"a/b.jpg"),
+        (b"b.JPEG", ".jpg", b"b.JPEG"),
+        (b"b.jpe", ".jpg", b"b.jpe"),
+        (b"b.tiff", ".tif", b"b.tiff"),
+        (b"b.HEIC", ".jpg", b"b.jpg"),
+        (b"b.jpg", ".png", b"b.png"),
+        (b"two.dots.bmp", ".png", b"two.dots.png"),
+        (b"caf\xe9.heic", ".jpg", b"caf\xe9.jpg"),
+        (b"b.jpg", ".JPG", b"b.jpg"),
+    ],
+)
+def test_a_copy_keeps_its_name_unless_its_format_differs(original: bytes, suffix: str, name: bytes) -> None:
+    assert delivery_name(original, suffix) == name

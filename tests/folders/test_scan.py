@@ -98,3 +98,17 @@ def test_folders_and_sockets_with_a_photos_name_are_no_photos(tmp_path: Path) ->
         assert [seen.path for seen in walk(tmp_path)] == [b"x.jpg/inside.jpg"]
         assert look(tmp_path, b"x.jpg") is None
         assert look(tmp_path, b"s.jpg") is None
+
+
+def test_a_walk_can_be_called_off_even_where_there_are_no_photos(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / str(number)).mkdir()
+    (tmp_path / "0" / "a.jpg").write_bytes(b"x")
+    asked = []
+
+    def go_on() -> bool:
+        asked.append(True)
+        return len(asked) <= 3
+
+    assert len(list(walk(tmp_path, go_on=go_on))) <= 1
+    assert len(asked) == 4, "the root, two folders, and the end"

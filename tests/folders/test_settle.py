@@ -12,12 +12,12 @@ def settling() -> Settling[str]:
 
 
 def test_a_file_that_has_rested_long_enough_is_ready_at_once(settling: Settling[str]) -> None:
-    assert settling.notice("a", SMALL, age_s=5.0, now=0)
+    assert settling.notice("a", SMALL, age_s=5.0, now=0, event=True)
     assert len(settling) == 0
 
 
 def test_a_fresh_file_is_ready_after_it_stood_still(settling: Settling[str]) -> None:
-    assert not settling.notice("a", SMALL, age_s=1.0, now=100)
+    assert not settling.notice("a", SMALL, age_s=1.0, now=100, event=True)
     assert settling.due(104.9) == []
     assert settling.due(105) == ["a"]
     assert settling.look_again("a", SMALL, now=105)
@@ -25,25 +25,38 @@ def test_a_fresh_file_is_ready_after_it_stood_still(settling: Settling[str]) -> 
 
 
 def test_a_growing_file_waits_again(settling: Settling[str]) -> None:
-    settling.notice("a", SMALL, age_s=0, now=0)
+    settling.notice("a", SMALL, age_s=0, now=0, event=True)
     assert not settling.look_again("a", GROWN, now=5)
     assert settling.due(9.9) == []
     assert settling.look_again("a", GROWN, now=10)
 
 
 def test_every_event_starts_the_wait_again(settling: Settling[str]) -> None:
-    settling.notice("a", SMALL, age_s=0, now=0)
-    settling.notice("a", SMALL, age_s=0, now=4)
+    settling.notice("a", SMALL, age_s=0, now=0, event=True)
+    settling.notice("a", SMALL, age_s=0, now=4, event=True)
     assert settling.due(5) == []
     assert settling.due(9) == ["a"]
 
 
 def test_a_clock_that_is_ahead_cannot_hold_a_file_back_for_ever(settling: Settling[str]) -> None:
-    settling.notice("a", SMALL, age_s=-3600, now=0)
+    settling.notice("a", SMALL, age_s=-3600, now=0, event=True)
     assert settling.look_again("a", SMALL, now=5)
 
 
 def test_a_file_that_vanished_is_forgotten(settling: Settling[str]) -> None:
-    settling.notice("a", SMALL, age_s=0, now=0)
+    settling.notice("a", SMALL, age_s=0, now=0, event=True)
     settling.forget("a")
     assert settling.due(100) == []
+
+
+def test_a_scan_that_comes_by_does_not_start_the_wait_again(settling: Settling[str]) -> None:
+    settling.notice("a", SMALL, age_s=-3600, now=0, event=True)
+    settling.notice("a", SMALL, age_s=-3600, now=4, event=False)
+    assert settling.due(5) == ["a"]
+
+
+def test_a_scan_that_finds_the_file_changed_does(settling: Settling[str]) -> None:
+    settling.notice("a", SMALL, age_s=0, now=0, event=True)
+    settling.notice("a", GROWN, age_s=0, now=4, event=False)
+    assert settling.due(5) == []
+    assert settling.due(9) == ["a"]

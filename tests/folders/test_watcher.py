@@ -1,3 +1,4 @@
+import logging
 import os
 import queue
 import shutil
@@ -19,7 +20,7 @@ def hints(tmp_path: Path) -> Iterator["queue.SimpleQueue[Hint]"]:
     root = tmp_path / "watched"
     root.mkdir()
     watcher = Watcher({"inbox": root}, posted.put)
-    watcher.start()
+    assert watcher.start() == {}
     yield posted
     watcher.stop()
 
@@ -44,3 +45,42 @@ def test_a_tree_that_is_moved_in_is_hinted_as_a_folder(tmp_path: Path, hints: "q
     shutil.move(tmp_path / "tree", tmp_path / "watched" / "tree")
     await_hint(hints, lambda hint: hint == Hint("inbox", b"tree", is_folder=True))
     assert [seen.path for seen in walk(tmp_path / "watched", b"tree")] == [b"tree/deep/a.jpg"]
+
+
+@pytest.mark.parametrize("way", ["link", "real/", "real/../real", "outer/inner"])
+def test_a_root_is_watched_whatever_way_leads_to_it(tmp_path: Path, way: str) -> None:
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "outer").symlink_to(tmp_path / "real")
+    hints: queue.SimpleQueue[Hint] = queue.SimpleQueue()
+    root = Path(f"{tmp_path}/{way}")
+    watcher = Watcher({"inbox": root}, hints.put)
+    try:
+        assert watcher.start() == {}
+        (root / "a.jpg").write_bytes(b"x")
+        await_hint(hints, lambda hint: hint == Hint("inbox", b"a.jpg", is_folder=False))
+    finally:
+        watcher.stop()
+
+
+def test_names_that_are_not_unicode_are_hinted(tmp_path: Path, hints: "queue.SimpleQueue[Hint]") -> None:
+    with open(os.fsencode(tmp_path) + b"/watched/caf\xe9\n.jpg", "wb"):
+        pass
+    await_hint(hints, lambda hint: hint == Hint("inbox", b"caf\xe9\n.jpg", is_folder=False))
+
+
+def test_a_root_that_cannot_be_watched_is_named_and_the_others_are_watched(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    hints: queue.SimpleQueue[Hint] = queue.SimpleQueue()
+    watcher = Watcher({"gone": tmp_path / "gone", "there": tmp_path / "there"}, hints.put)
+    try:
+        assert watcher.start() == {"gone": "No such file or directory"}
+        (tmp_path / "there" / "a.jpg").write_bytes(b"x")
+        await_hint(hints, lambda hint: hint == Hint("there", b"a.jpg", is_folder=False))
+    finally:
+        watcher.stop()
+
+
+def test_lost_events_are_a_hint_to_walk_everything(tmp_path: Path, hints: "queue.SimpleQueue[Hint]") -> None:
+    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed, staged")
+    await_hint(hints, lambda hint: hint == Hint("inbox", b"", is_folder=True))

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from lowkeyd.attack.detect import Detector
 from lowkeyd.attack.networks import catalogue
-from lowkeyd.attack.verify import embedding
+from lowkeyd.attack.verify import embeddings
 from lowkeyd.config import Attack
 from lowkeyd.imaging.decode import decode
 from lowkeyd.model import Pixels
@@ -44,13 +44,13 @@ def dlib() -> Any:
 def original() -> Any:
     """What dlib makes of the portrait's face."""
     (face,) = detector().find(FACE)
-    return embedding(dlib(), FACE, face, "cpu")
+    return embeddings(dlib(), [(FACE, face)], "cpu")[0]
 
 
 def shows_the_face(pixels: Pixels) -> bool:
     """Whether a face is found that dlib takes for the portrait's."""
     return any(
-        float((embedding(dlib(), pixels, face, "cpu") - original()).norm()) < dlib().threshold
+        float(np.linalg.norm(embeddings(dlib(), [(pixels, face)], "cpu")[0] - original())) < dlib().threshold
         for face in detector().find(pixels)
     )
 

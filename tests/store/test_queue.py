@@ -7,7 +7,7 @@ import pytest
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
-from lowkeyd.store.queue import Queue
+from lowkeyd.store.queue import Judgement, Queue
 
 NOW = 1_000.0
 
@@ -40,8 +40,21 @@ def row(path: Path, name: str = "a.jpg") -> sqlite3.Row:
     return found
 
 
-def publish(photos: Queue, job: Job, path: bytes = b"inbox/a.jpg", sha256: str = "d1") -> bool:
-    return photos.publishing(job, Publication(job.id, b"inbox/.temp", Delivery(path, sha256)), NOW)
+JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
+
+
+def publish(photos: Queue, job: Job, judgement: Judgement | None = JUDGED) -> bool:
+    delivery = Delivery(b"inbox/a.jpg", "d1")
+    return photos.publishing(job, Publication(job.id, b"inbox/.temp", delivery), judgement, NOW)
+
+
+def deliver(photos: Queue, sha256: str = "s1") -> Job:
+    """The one photo that is due, done."""
+    job = claim_one(photos)
+    photos.admit(job, sha256)
+    publish(photos, job)
+    photos.done(job.id, NOW)
+    return job
 
 
 def test_a_photo_is_queued_once_per_version(photos: Queue) -> None:
@@ -107,32 +120,79 @@ def test_a_twin_is_found_by_content_and_settings(photos: Queue) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
     photos.admit(job, "s1")
-    photos.judged(job, '{"faces": []}', "protected", "settings", 1.0)
-    assert photos.twin("s1", "settings") is None, "not before it is done"
+    photos.offer([photo("b.jpg")], NOW)
+    other = claim_one(photos)
     publish(photos, job)
+    assert photos.twin(other, "s1", "settings") is None, "not before it is done"
     photos.done(job.id, NOW)
-    assert photos.twin("s1", "settings") == (Delivery(b"inbox/a.jpg", "d1"), '{"faces": []}', "protected")
-    assert photos.twin("s1", "other settings") is None
+    assert photos.twin(other, "s1", "settings") == (Delivery(b"inbox/a.jpg", "d1"), JUDGED)
+    assert photos.twin(other, "s1", "other settings") is None
+    assert photos.twin(other, "s2", "settings") is None
+
+
+def test_a_photo_that_was_only_touched_is_its_own_twin(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos)
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    again = claim_one(photos)
+    assert photos.admit(again, "s1")
+    assert photos.twin(again, "s1", "settings") == (Delivery(b"inbox/a.jpg", "d1"), JUDGED)
+
+
+def test_a_photo_with_new_content_is_not(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos)
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    again = claim_one(photos)
+    assert photos.admit(again, "s2")
+    assert photos.twin(again, "s2", "settings") is None
+    assert row(path)["verdict"] is None, "the old verdict does not speak of the new version"
+
+
+@pytest.mark.parametrize("end", ["wait", "requeue", "fail"])
+def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path: Path, end: str) -> None:
+    """Or the older delivery of the same photo would pass for the new one."""
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos, "s1")
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    job = claim_one(photos)
+    photos.admit(job, "s2")
+    publish(photos, job)
+    match end:
+        case "wait":
+            photos.wait(job, Stage.PUBLISH, "full", "make room", NOW, NOW, counted=False)
+        case "requeue":
+            photos.requeue(job.id, NOW)
+        case "fail":
+            photos.fail(job, Stage.PUBLISH, "reason", "advice", NOW)
+    assert row(path)["verdict"] is None
+    assert photos.twin(job, "s2", "settings") is None
+
+
+def test_what_was_admitted_can_be_asked(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    job = claim_one(photos)
+    assert photos.admitted(job) is None
+    photos.admit(job, "s1")
+    assert photos.admitted(job) == "s1"
 
 
 def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
     assert photos.delivered(job) is None
-    photos.judged(job, "{}", "protected", "settings", 1.0)
     assert publish(photos, job)
     photos.done(job.id, NOW)
     assert row(path)["state"] == "done"
     photos.offer([photo("a.jpg", size=2)], NOW)
     again = claim_one(photos)
     assert photos.delivered(again) == Delivery(b"inbox/a.jpg", "d1")
-    assert row(path)["verdict"] is None, "the old verdict does not speak of the new version"
 
 
 def test_a_copy_that_nobody_judged_ends_as_no_face(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
-    publish(photos, job)
+    publish(photos, job, judgement=None)
     photos.done(job.id, NOW)
     assert row(path)["state"] == "no_face"
 
@@ -173,14 +233,63 @@ def test_waiting_comes_back_when_its_time_has_come(photos: Queue) -> None:
     assert claim_one(photos, NOW + 60).attempts == 1, "a wait that is not the photo's fault does not count"
 
 
-def test_recover_gives_back_what_ran_and_names_what_was_being_published(photos: Queue) -> None:
+def test_a_photo_that_changed_while_its_copy_was_put_in_place_is_done_again(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    job = claim_one(photos)
+    photos.admit(job, "s1")
+    publish(photos, job)
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    photos.done(job.id, NOW)
+    again = claim_one(photos)
+    assert again.photo == photo("a.jpg", size=2)
+    assert photos.delivered(again) == Delivery(b"inbox/a.jpg", "d1"), "the new copy takes the place of this one"
+
+
+def test_what_was_in_work_when_the_daemon_died_is_named_with_its_stage(photos: Queue) -> None:
+    photos.offer([photo("a.jpg"), photo("b.jpg"), photo("c.jpg")], NOW)
+    first, second, third = photos.claim(3, NOW)
+    publish(photos, first)
+    photos.stage(second.id, Stage.OPTIMISE)
+    jobs, publications = photos.cut_short()
+    assert jobs == [(second, Stage.OPTIMISE), (third, Stage.ADMIT)]
+    assert publications == [Publication(first.id, b"inbox/.temp", Delivery(b"inbox/a.jpg", "d1"))]
+
+
+def test_a_cut_short_publication_that_left_nothing_is_done_again_uncounted(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    job = claim_one(photos)
+    publish(photos, job)
+    photos.requeue(job.id, NOW)
+    assert claim_one(photos).attempts == 1
+
+
+@pytest.mark.parametrize(("counted", "attempts"), [(False, 1), (True, 2)])
+def test_after_an_interruption_a_photo_runs_alone(photos: Queue, counted: bool, attempts: int) -> None:
     photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
     first, _ = photos.claim(2, NOW)
-    publish(photos, first)
-    assert photos.recover(NOW) == [Publication(first.id, b"inbox/.temp", Delivery(b"inbox/a.jpg", "d1"))]
-    assert photos.counts() == {State.PUBLISHING: 1, State.READY: 1}
-    photos.requeue(first.id, NOW)
-    assert [job.attempts for job in photos.claim(2, NOW)] == [1, 1], "a restart costs no attempt"
+    photos.interrupt(first, NOW, counted=counted)
+    again = claim_one(photos)
+    assert (again.suspect, again.attempts, again.interruptions) == (True, attempts, 1)
+
+
+def test_interruptions_are_counted_in_a_row(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    for _ in range(3):
+        photos.interrupt(claim_one(photos), NOW, counted=False)
+    job = claim_one(photos)
+    assert job.interruptions == 3
+    photos.release(job, NOW)
+    job = claim_one(photos)
+    assert job.interruptions == 3, "an orderly stop proves nothing"
+    photos.wait(job, Stage.PUBLISH, "full", "", NOW, NOW, counted=False)
+    assert claim_one(photos).interruptions == 0, "it came back from the worker"
+
+
+def test_the_last_sign_of_life_is_kept(photos: Queue) -> None:
+    assert photos.last_report() is None
+    photos.beat(1, NOW, NOW, {"workers": []})
+    photos.beat(1, NOW, NOW + 2, {"workers": [1]})
+    assert photos.last_report() == {"workers": [1]}
 
 
 def test_retry_makes_failed_and_waiting_ready(photos: Queue, path: Path) -> None:
@@ -193,6 +302,13 @@ def test_retry_makes_failed_and_waiting_ready(photos: Queue, path: Path) -> None
     assert photos.retry([("inbox", b"a.jpg")], NOW) == 1
     assert (row(path)["state"], row(path)["attempts"], row(path)["reason"]) == ("ready", 0, None)
     assert photos.retry(None, NOW) == 1
+
+
+def test_retry_takes_more_paths_than_a_statement_may_name(photos: Queue) -> None:
+    many = [photo(f"{number}.jpg") for number in range(20_000)]
+    photos.offer(many, NOW)
+    photos.fail(claim_one(photos), Stage.DECODE, "damaged", "", NOW)
+    assert photos.retry([(one.watch, one.path) for one in many], NOW) == 1
 
 
 def test_what_is_ignored_comes_back_when_it_is_seen_again(photos: Queue) -> None:
@@ -241,12 +357,12 @@ def test_what_is_left_alone_stays_so_until_it_changes(photos: Queue, path: Path)
 def test_our_own_deliveries_are_known_by_their_bytes(photos: Queue) -> None:
     photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
     first, second = photos.claim(2, NOW)
-    publish(photos, first, sha256="d1")
+    publish(photos, first)
     assert not photos.is_delivery("d1")
-    photos.judged(first, "{}", "protected", "f", 1.0)
     photos.done(first.id, NOW)
     assert photos.is_delivery("d1")
     assert not photos.is_delivery("d2")
-    publish(photos, second, path=b"inbox/b.jpg", sha256="d3")
-    photos.done(second.id, NOW)  # without a verdict: a photo without faces that was copied as it is
+    copied = Publication(second.id, b"inbox/.temp", Delivery(b"inbox/b.jpg", "d3"))
+    photos.publishing(second, copied, None, NOW)  # a photo without faces, copied as it is
+    photos.done(second.id, NOW)
     assert not photos.is_delivery("d3")

@@ -1,114 +1,192 @@
-"""What is admitted, told from real files by a real database."""
-
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lowkeyd import config
-from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable, UnreadablePhoto
-from lowkeyd.folders import scan
-from lowkeyd.folders.outbox import Outbox
-from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, sha256
-from lowkeyd.store.queue import Queue
-from lowkeyd.work.admit import Admission, fingerprint
-from lowkeyd.work.publish import Publisher
+from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
+from lowkeyd.model import sha256
+from lowkeyd.store.queue import Judgement
+from lowkeyd.work.admit import Admission, Admitted, fingerprint
+from tests.work.conftest import Library
 
-NOW = 1_000.0
+JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Iterator[Queue]:
-    with Queue(tmp_path / "db.sqlite3") as queue:
-        yield queue
+def admission(library: Library, settings: str = "settings", max_bytes: int = 1000) -> Admission:
+    return Admission(library.photos, library.publisher, {"inbox": library.root}, max_bytes, settings)
 
 
-@pytest.fixture
-def admission(tmp_path: Path, photos: Queue) -> Admission:
-    for name in ("inbox", "outbox"):
-        (tmp_path / name).mkdir()
-    publisher = Publisher(photos, Outbox(tmp_path / "outbox"))
-    return Admission(photos, publisher, {"inbox": tmp_path / "inbox"}, 1000, "f")
+def protect(library: Library, name: str, content: bytes) -> None:
+    """A photo that went the whole way."""
+    library.drop(name, content)
+    job = library.claim()
+    assert admission(library).admit(job)
+    library.publisher.publish(job, b"copy of " + content, ".jpg", JUDGED)
 
 
-def job_for(photos: Queue, root: Path, name: bytes) -> Job:
-    seen = scan.look(root, name)
-    photos.offer([Photo("inbox", name, seen.signature if seen else Signature(1, 1))], NOW)
-    (job,) = photos.claim(1, NOW)
-    return job
+def test_a_new_photo_goes_to_the_worker_with_its_content(library: Library) -> None:
+    library.drop(b"deep/caf\xe9.jpg", b"portrait")
+    path = os.fsencode(library.root) + b"/deep/caf\xe9.jpg"
+    assert admission(library).admit(library.claim()) == Admitted(path, sha256(b"portrait"))
 
 
-def test_a_photo_is_admitted_by_its_content(tmp_path: Path, photos: Queue, admission: Admission) -> None:
-    (tmp_path / "inbox" / "a.jpg").write_bytes(b"photo")
-    admitted = admission.admit(job_for(photos, tmp_path / "inbox", b"a.jpg"))
-    assert admitted is not None
-    assert admitted.sha256 == sha256(b"photo")
+def test_a_photo_that_was_taken_away_is_ignored(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    (library.root / "a.jpg").unlink()
+    assert admission(library).admit(job) is None
+    assert library.row()["state"] == "ignored"
 
 
-def test_a_raw_file_is_left_alone_unread(tmp_path: Path, photos: Queue, admission: Admission) -> None:
-    (tmp_path / "inbox" / "a.NEF").write_bytes(b"x" * 5000)  # larger than may be read
+def test_a_photo_whose_whole_folder_is_gone_waits(library: Library) -> None:
+    """The disk may come back."""
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    (library.root / "a.jpg").unlink()
+    library.root.rmdir()
+    with pytest.raises(PhotoUnreachable):
+        admission(library).admit(job)
+
+
+def test_a_photo_of_a_folder_that_is_no_longer_watched_is_ignored(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    elsewhere = Admission(library.photos, library.publisher, {}, 1000, "settings")
+    assert elsewhere.admit(library.claim()) is None
+    assert (library.row()["state"], library.row()["reason"]) == ("ignored", "its folder is no longer watched")
+
+
+def test_a_photo_that_changed_since_it_settled_is_not_touched(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    (library.root / "a.jpg").write_bytes(b"longer")
+    with pytest.raises(PhotoChanged):
+        admission(library).admit(job)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(library: Library) -> None:
+    library.drop("a.jpg", b"x" * 11)
+    with pytest.raises(PhotoTooLarge):
+        admission(library, max_bytes=10).admit(library.claim())
+
+
+def test_the_same_content_waits_for_its_twin_and_then_gets_the_twins_copy(library: Library) -> None:
+    library.drop("a.jpg", b"portrait")
+    library.drop("b.jpg", b"portrait")
+    first, second = library.photos.claim(2, 1e12)
+    assert admission(library).admit(first)
+    assert admission(library).admit(second) is None
+    row = library.row("b.jpg")
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+    assert row["not_before"] > 0
+    library.publisher.publish(first, b"copy", ".jpg", JUDGED)
+    (second,) = library.photos.claim(1, 1e12)
+    assert admission(library).admit(second) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy", "inbox/b.jpg": b"copy"}
+    assert (library.row("b.jpg")["state"], library.row("b.jpg")["strength"]) == ("done", "protected")
+
+
+@pytest.mark.parametrize("trouble", ["deleted", "edited"])
+def test_a_twins_copy_that_is_not_ours_any_more_is_not_used(library: Library, trouble: str) -> None:
+    protect(library, "a.jpg", b"portrait")
+    copy = library.outbox / "inbox/a.jpg"
+    if trouble == "deleted":
+        copy.unlink()
+    else:
+        copy.write_bytes(b"edited")
+    library.drop("b.jpg", b"portrait")
+    assert admission(library).admit(library.claim()) is not None
+
+
+def test_other_settings_make_another_copy(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.drop("b.jpg", b"portrait")
+    assert admission(library, settings="other").admit(library.claim()) is not None
+
+
+def test_a_photo_that_was_only_touched_is_not_optimised_again(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    os.utime(library.root / "a.jpg", (1_000_000, 1_000_000))
+    library.offer(b"a.jpg")
+    assert admission(library).admit(library.claim()) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy of portrait"}
+    assert (library.outbox / "inbox/a.jpg").stat().st_mtime == 1_000_000, "galleries sort by it"
+    assert (library.row()["state"], library.row()["strength"]) == ("done", "protected")
+
+
+def test_a_photo_that_was_edited_is(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.drop("a.jpg", b"portrait, retouched")
+    assert admission(library).admit(library.claim()) is not None
+
+
+def test_a_copy_in_another_format_hands_its_suffix_on(library: Library) -> None:
+    library.drop("a.heic", b"portrait")
+    job = library.claim()
+    admission(library).admit(job)
+    library.publisher.publish(job, b"copy", ".jpg", JUDGED)
+    library.drop("b.heic", b"portrait")
+    assert admission(library).admit(library.claim()) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy", "inbox/b.jpg": b"copy"}
+
+
+def test_a_raw_file_is_left_alone_unread(library: Library) -> None:
+    library.drop("a.NEF", b"x" * 5000)  # larger than may be read
     with pytest.raises(PhotoLeftAlone, match=r"^raw: ") as caught:
-        admission.admit(job_for(photos, tmp_path / "inbox", b"a.NEF"))
+        admission(library).admit(library.claim())
     assert "JPEG" in caught.value.advice
 
 
-def test_a_copy_of_ours_that_comes_back_is_left_alone(tmp_path: Path, photos: Queue, admission: Admission) -> None:
-    (tmp_path / "inbox" / "a.jpg").write_bytes(b"photo")
-    first = job_for(photos, tmp_path / "inbox", b"a.jpg")
-    photos.publishing(first, Publication(first.id, b".t", Delivery(b"inbox/a.jpg", sha256(b"the copy"))), NOW)
-    photos.judged(first, "{}", "protected", "f", 1.0)
-    photos.done(first.id, NOW)
-    (tmp_path / "inbox" / "downloaded.jpg").write_bytes(b"the copy")
+def test_a_copy_of_ours_that_comes_back_is_left_alone(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.drop("downloaded.jpg", b"copy of portrait")
     with pytest.raises(PhotoLeftAlone, match="protected already"):
-        admission.admit(job_for(photos, tmp_path / "inbox", b"downloaded.jpg"))
+        admission(library).admit(library.claim())
 
 
-def test_a_file_that_changes_while_it_is_read_waits(tmp_path: Path, photos: Queue, admission: Admission) -> None:
-    photo = tmp_path / "inbox" / "a.jpg"
-    photo.write_bytes(b"photo")
-    job = job_for(photos, tmp_path / "inbox", b"a.jpg")
-    with photo.open("ab") as file:
-        file.write(b", and more of it")
-    with pytest.raises(PhotoChanged):
-        admission.admit(job)
-
-
-def test_what_took_a_photos_place_since_the_scan_is_not_followed(
-    tmp_path: Path, photos: Queue, admission: Admission
-) -> None:
-    inbox = tmp_path / "inbox"
+def test_what_took_a_photos_place_since_the_scan_is_not_followed(library: Library, tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "a.jpg").write_bytes(b"secret")
-    (inbox / "sub").mkdir()
-    (inbox / "sub" / "a.jpg").write_bytes(b"photo")
-    job = job_for(photos, inbox, b"sub/a.jpg")
-    (inbox / "sub" / "a.jpg").unlink()
-    (inbox / "sub").rmdir()
-    (inbox / "sub").symlink_to(tmp_path / "secret")
+    library.drop("sub/a.jpg", b"photo")
+    job = library.claim()
+    (library.root / "sub" / "a.jpg").unlink()
+    (library.root / "sub").rmdir()
+    (library.root / "sub").symlink_to(tmp_path / "secret")
     with pytest.raises(PhotoUnreachable):
-        admission.admit(job)
+        admission(library).admit(job)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_what_is_no_file_any_more_is_refused(tmp_path: Path, photos: Queue, admission: Admission, kind: str) -> None:
-    photo = tmp_path / "inbox" / "a.jpg"
-    photo.write_bytes(b"photo")
-    job = job_for(photos, tmp_path / "inbox", b"a.jpg")
-    photo.unlink()
-    photo.mkdir() if kind == "folder" else os.mkfifo(photo)
+def test_what_is_no_file_any_more_is_refused(library: Library, kind: str) -> None:
+    library.drop("a.jpg", b"photo")
+    job = library.claim()
+    (library.root / "a.jpg").unlink()
+    (library.root / "a.jpg").mkdir() if kind == "folder" else os.mkfifo(library.root / "a.jpg")
     with pytest.raises(UnreadablePhoto, match="regular"):
-        admission.admit(job)
+        admission(library).admit(job)
 
 
 def test_whatever_changes_a_copy_changes_the_fingerprint() -> None:
     settings = [
         config.Config(),
-        config.Config(attack=config.Attack(seed=1)),
+        *(
+            config.Config(attack=attack)
+            for attack in (
+                config.Attack(preset="strong"),
+                config.Attack(ensemble=("dlib", "mobilefacenet")),
+                config.Attack(judges=("mobilefacenet",)),
+                config.Attack(seed=1),
+            )
+        ),
         config.Config(outbox=config.Outbox(format="png")),
         config.Config(outbox=config.Outbox(heic="heic")),
         config.Config(metadata=config.Metadata(gps="keep")),
         config.Config(metadata=config.Metadata(marker=False)),
     ]
     assert len({fingerprint(one) for one in settings}) == len(settings)
-    assert fingerprint(config.Config(outbox=config.Outbox(no_face="copy"))) == fingerprint(config.Config())
+
+
+def test_what_does_not_change_a_copy_leaves_the_fingerprint() -> None:
+    elsewhere = config.Attack(device="cpu", models=Path("/elsewhere"))
+    other = config.Config(attack=elsewhere, outbox=config.Outbox(no_face="copy"))
+    assert fingerprint(other) == fingerprint(config.Config())

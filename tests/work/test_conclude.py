@@ -1,72 +1,197 @@
-"""What became of a photo, filed in a real database and a real outbox."""
-
-from collections.abc import Iterator
-from pathlib import Path
+import errno
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
-from lowkeyd.errors import PhotoLeftAlone
-from lowkeyd.folders import scan
-from lowkeyd.folders.outbox import Outbox
-from lowkeyd.model import Job, NoFace, Photo, Protected, Signature, State, Verdict
-from lowkeyd.store.queue import Queue
+from lowkeyd.errors import (
+    OutboxUnavailable,
+    PhotoChanged,
+    PhotoIncomplete,
+    PhotoLeftAlone,
+    PhotoUnreachable,
+    UnreadablePhoto,
+)
+from lowkeyd.model import Job, NoFace, Photo, Signature, Stage, sha256
 from lowkeyd.work.conclude import Conclusion
-from lowkeyd.work.publish import Publisher
+from lowkeyd.work.retry import MAX_ATTEMPTS
+from tests.stand_in import PREFIX, protected
+from tests.work.conftest import Library
 
-NOW = 1_000.0
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Iterator[Queue]:
-    with Queue(tmp_path / "db.sqlite3") as queue:
-        yield queue
+Told = list[Photo]
 
 
 @pytest.fixture
-def conclusion(tmp_path: Path, photos: Queue) -> Conclusion:
-    for name in ("inbox", "outbox"):
-        (tmp_path / name).mkdir()
-    publisher = Publisher(photos, Outbox(tmp_path / "outbox"))
-    roots = {"inbox": tmp_path / "inbox"}
-    return Conclusion(photos, publisher, roots, True, 1000, "f", changed=lambda _: None)
+def told() -> Told:
+    """Photos that somebody has to look at again."""
+    return []
 
 
-def job_for(photos: Queue, root: Path, name: str) -> Job:
-    seen = scan.look(root, name.encode())
-    photos.offer([Photo("inbox", name.encode(), seen.signature if seen else Signature(1, 1))], NOW)
-    (job,) = photos.claim(1, NOW)
+@pytest.fixture
+def conclusion(library: Library, told: Told) -> Callable[..., Conclusion]:
+    def make(copy_no_face: bool = False) -> Conclusion:
+        roots = {"inbox": library.root}
+        return Conclusion(library.photos, library.publisher, roots, copy_no_face, 1000, "settings", told.append)
+
+    return make
+
+
+def admitted(library: Library, content: bytes = b"portrait", name: str = "a.jpg") -> Job:
+    library.drop(name, content)
+    job = library.claim()
+    library.photos.admit(job, sha256(content))
     return job
 
 
-def test_what_is_not_for_us_is_ignored_and_is_no_failure(tmp_path: Path, photos: Queue, conclusion: Conclusion) -> None:
-    conclusion.conclude(job_for(photos, tmp_path / "inbox", "a.nef"), PhotoLeftAlone.raw())
-    assert photos.counts() == {State.IGNORED: 1}
+def test_a_protected_photo_is_delivered_and_judged(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), protected(b"portrait"))
+    assert library.delivered() == {"inbox/a.jpg": PREFIX + b"portrait"}
+    row = library.row()
+    assert (row["state"], row["strength"], row["fingerprint"], row["seconds"]) == ("done", "protected", "settings", 0.5)
+    assert '"network": "stand-in"' in row["verdict"]
 
 
-def test_what_was_left_out_and_what_lies_beside_is_said(tmp_path: Path, photos: Queue, conclusion: Conclusion) -> None:
-    for name in ("IMG_1.HEIC", "IMG_1.MOV", "IMG_1.AAE"):
-        (tmp_path / "inbox" / name).write_bytes(b"x")
-    job = job_for(photos, tmp_path / "inbox", "IMG_1.HEIC")
+def test_a_weak_one_is_delivered_and_marked(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), protected(b"portrait", after=0.1))
+    assert (library.row()["state"], library.row()["strength"]) == ("done", "weak")
+
+
+def test_a_photo_without_a_face_is_told_and_not_copied(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), NoFace(0.1))
+    assert (library.row()["state"], library.delivered()) == ("no_face", {})
+
+
+def test_on_request_it_is_copied_as_it_is(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion(copy_no_face=True).conclude(admitted(library, b"landscape"), NoFace(0.1))
+    assert library.delivered() == {"inbox/a.jpg": b"landscape"}
+    assert (library.row()["state"], library.row()["verdict"]) == ("no_face", None)
+
+
+def test_what_is_copied_is_what_was_looked_at(
+    library: Library, conclusion: Callable[..., Conclusion], told: Told
+) -> None:
+    """A face that came into the file after the detector had looked must not be published unprotected."""
+    job = admitted(library, b"landscape")
+    (library.root / "a.jpg").write_bytes(b"a portrait!")
+    conclusion(copy_no_face=True).conclude(job, NoFace(0.1))
+    assert library.delivered() == {}
+    assert (library.row()["state"], told) == ("waiting", [job.photo])
+
+
+def test_a_photo_that_vanished_before_it_was_copied_waits(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    job = admitted(library)
+    (library.root / "a.jpg").unlink()
+    conclusion(copy_no_face=True).conclude(job, NoFace(0.1))
+    assert library.row()["state"] == "waiting"
+
+
+def test_a_failure_says_where_why_and_what_to_do(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    conclusion().conclude(admitted(library), UnreadablePhoto("is no picture", advice="Restore it."))
+    row = library.row()
+    assert (row["state"], row["stage"], row["reason"], row["advice"]) == (
+        "failed",
+        "decode",
+        "is no picture",
+        "Restore it.",
+    )
+    assert library.delivered() == {}, "nothing unprotected is ever published"
+
+
+def test_what_is_not_the_photos_fault_waits_uncounted(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    before = time.time()
+    conclusion().conclude(admitted(library), PhotoUnreachable("Permission denied"))
+    row = library.row()
+    assert (row["state"], row["stage"], row["reason"], row["attempts"]) == ("waiting", "admit", "Permission denied", 0)
+    assert row["not_before"] > before
+
+
+def test_a_half_copied_photo_gets_its_chances_and_then_fails(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    library.drop("a.jpg", b"half")
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        (job,) = library.photos.claim(1, 1e12)
+        assert job.attempts == attempt
+        conclusion().conclude(job, PhotoIncomplete("its end is missing"))
+    assert library.row()["state"] == "failed"
+
+
+def test_a_photo_that_changed_is_looked_at_again(
+    library: Library, conclusion: Callable[..., Conclusion], told: Told
+) -> None:
+    job = admitted(library)
+    conclusion().conclude(job, PhotoChanged("it was written to"))
+    assert told == [job.photo]
+
+
+def test_an_outbox_that_cannot_be_written_makes_the_photo_wait_and_is_told(
+    library: Library, conclusion: Callable[..., Conclusion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutboxUnavailable):
+        conclusion().conclude(admitted(library), protected(b"portrait"))
+    row = library.row()
+    assert (row["state"], row["stage"], row["attempts"]) == ("waiting", "publish", 0)
+    assert "No space left" in row["reason"]
+    assert library.delivered() == {}
+
+
+def test_after_a_crash_a_photo_runs_alone_until_it_is_given_up(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    library.drop("a.jpg", b"x")
+    for _ in range(MAX_ATTEMPTS - 1):
+        conclusion().crashed(library.claim(), Stage.DECODE, "crashed with SIGSEGV")
+        assert (library.row()["state"], library.row()["suspect"]) == ("ready", 1)
+    conclusion().crashed(library.claim(), Stage.DECODE, "crashed with SIGSEGV")
+    row = library.row()
+    assert (row["state"], row["stage"], row["reason"]) == (
+        "failed",
+        "decode",
+        "the worker crashed with SIGSEGV, 3 times in a row",
+    )
+    assert "lowkeyd retry" in row["advice"]
+
+
+def test_what_is_not_for_us_is_ignored_and_is_no_failure(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    conclusion().conclude(admitted(library, name="a.nef"), PhotoLeftAlone.raw())
+    assert library.row("a.nef")["state"] == "ignored"
+
+
+def test_what_was_left_out_and_what_lies_beside_is_said(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    for name in ("IMG_1.MOV", "IMG_1.AAE"):
+        (library.root / name).write_bytes(b"x")
+    job = admitted(library, name="IMG_1.HEIC")
     with capture_logs() as logs:
-        conclusion.conclude(job, Protected(b"copy", ".jpg", Verdict(()), 1.0, ("the film of a Motion Photo",)))
+        conclusion().conclude(job, replace(protected(b"portrait"), left_out=("the film of a Motion Photo",)))
     (done,) = (line for line in logs if line["event"] == "done")
     assert done["left_out"] == "the film of a Motion Photo, IMG_1.MOV, IMG_1.AAE"
-    assert [path.name for path in (tmp_path / "outbox" / "inbox").iterdir()] == ["IMG_1.jpg"]
+    assert list(library.delivered()) == ["inbox/IMG_1.jpg"]
 
 
 def test_a_photo_without_faces_that_cannot_be_copied_fails_alone(
-    tmp_path: Path, photos: Queue, conclusion: Conclusion
+    library: Library, conclusion: Callable[..., Conclusion]
 ) -> None:
-    photo = tmp_path / "inbox" / "a.jpg"
-    photo.write_bytes(b"x")
-    job = job_for(photos, tmp_path / "inbox", "a.jpg")
-    photo.write_bytes(b"x" * 2000)  # grown beyond what may be read
-    conclusion.conclude(job, NoFace(1.0))
-    assert photos.counts() == {State.FAILED: 1}
+    job = admitted(library)
+    (library.root / "a.jpg").write_bytes(b"x" * 2000)  # grown beyond what may be read
+    conclusion(copy_no_face=True).conclude(job, NoFace(1.0))
+    assert library.row()["state"] == "failed"
 
 
-def test_a_photo_whose_path_no_disk_takes_fails_alone(tmp_path: Path, photos: Queue, conclusion: Conclusion) -> None:
+def test_a_photo_whose_path_no_disk_takes_fails_alone(library: Library, conclusion: Callable[..., Conclusion]) -> None:
     deep = "/".join(["d" * 200] * 25) + "/a.jpg"
-    conclusion.conclude(job_for(photos, tmp_path / "inbox", deep), Protected(b"copy", ".jpg", Verdict(()), 1.0))
-    assert photos.counts() == {State.FAILED: 1}
+    library.photos.offer([Photo("inbox", deep.encode(), Signature(1, 1))], time.time())
+    conclusion().conclude(library.claim(), protected(b"portrait"))
+    assert library.row(deep)["state"] == "failed"

@@ -1,14 +1,15 @@
 """The way of a photo from bytes to bytes, with a fake in place of the networks."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lowkeyd import config
-from lowkeyd.errors import PhotoLeftAlone, SeveralPictures
+from lowkeyd.attack.verify import Versions
+from lowkeyd.errors import PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
 from lowkeyd.imaging.decode import decode
 from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Protected, Score, Strength, Verdict, Visibility
 from lowkeyd.work import protect
@@ -23,12 +24,17 @@ Judge = Callable[[Pixels], float]
 """How far the delivered pixels are from the original, as a recogniser sees it."""
 
 
+BRIGHTER = {"subtle": 3, "balanced": 5, "strong": 8}
+
+
 class FakeEngine:
     """Finds one face in every photo that is not black, brightens it, and lets the test say what a judge makes of it."""
 
     device = "fake"
     judge: Judge = staticmethod(lambda _: 1.0)
     judged = 0
+    attacked = False
+    presets: ClassVar[list[str]] = []
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -36,19 +42,23 @@ class FakeEngine:
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
         return (Face((20.0, 20.0, 80.0, 80.0), LANDMARKS, 1.0),) if photo.any() else ()
 
-    def protect(self, photos: Sequence[Pixels], *_: Any) -> list[Pixels]:
-        return [np.clip(photo.astype(int) + 5, 0, 255).astype(np.uint8) for photo in photos]
+    def protect(self, photos: Sequence[Pixels], _faces: Sequence[Sequence[Face]], preset: str, *_: Any) -> list[Pixels]:
+        self.presets.append(preset)
+        return [np.clip(photo.astype(int) + BRIGHTER[preset], 0, 255).astype(np.uint8) for photo in photos]
 
-    def verify(self, _original: Pixels, _as_is: Pixels, pixels: Pixels, _faces: Sequence[Face]) -> Verdict:
+    def verify(self, versions: Versions, _faces: Sequence[Face], preset: str) -> Verdict:
         type(self).judged += 1
-        score = Score("fake", attacked=True, threshold=0.6, before=0.1, after=type(self).judge(pixels))
-        return Verdict((FaceVerdict((0, 0, 1, 1), True, (score,), Visibility(0.0, 40.0, 1.0, 0.0)),))
+        after = type(self).judge(versions.delivered)
+        score = Score("fake", self.attacked, 0.6, 0.1, after, after, similarity_before=1.0, similarity_after=0.5)
+        return Verdict((FaceVerdict((0, 0, 1, 1), True, (score,), Visibility(0.0, 40.0, 1.0, 0.0)),), preset)
 
 
 @pytest.fixture(autouse=True)
 def engine(monkeypatch: pytest.MonkeyPatch) -> type[FakeEngine]:
     class Engine(FakeEngine):
         """Fresh for each test."""
+
+        presets: ClassVar[list[str]] = []
 
     monkeypatch.setattr(protect, "Engine", Engine)
     return Engine
@@ -131,7 +141,6 @@ def test_where_a_finer_copy_helps_nothing_the_smaller_one_stays(engine: type[Fak
     engine.judge = staticmethod(lambda _: 0.5)
     protected = copy_of(COARSE)
     assert protected.verdict.strength is Strength.WEAK
-    assert engine.judged == 2
     assert len(protected.content) < 1.5 * len(COARSE)
 
 
@@ -144,4 +153,51 @@ def test_where_the_protection_survives_the_sources_compression_stays(engine: typ
 def test_a_lossless_copy_cannot_be_finer(engine: type[FakeEngine]) -> None:
     engine.judge = staticmethod(lambda _: 0.5)
     assert copy_of(saved(FACE, format="PNG")).verdict.strength is Strength.WEAK
-    assert engine.judged == 1
+    assert engine.judged == 2, "once for each preset"
+
+
+# ---- when the protection is too weak
+
+PHOTO = saved(FACE, format="PNG")
+
+
+def stronger_is_better(pixels: Pixels) -> float:
+    return 1.0 if (pixels.astype(int) - FACE).mean() > 6 else 0.5
+
+
+def test_a_weak_photo_is_done_once_more_with_the_next_stronger_preset(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(stronger_is_better)
+    protected = copy_of(PHOTO)
+    assert engine.presets == ["balanced", "strong"]
+    assert (protected.verdict.strength, protected.verdict.preset) == (Strength.PROTECTED, "strong")
+
+
+def test_where_stronger_helps_nothing_the_less_visible_copy_stays(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    protected = copy_of(PHOTO)
+    assert engine.presets == ["balanced", "strong"]
+    assert (protected.verdict.strength, protected.verdict.preset) == (Strength.WEAK, "balanced")
+
+
+def test_only_the_weak_photos_of_a_batch_are_done_again(engine: type[FakeEngine]) -> None:
+    dark, light = (saved(np.full_like(FACE, level), format="PNG") for level in (60, 180))
+    engine.judge = staticmethod(lambda pixels: 0.5 if 100 < pixels.mean() < 187 else 1.0)
+    protector = Protector(config.Config(), "cpu")
+    outcomes = dict(protector.run([("dark", lambda: dark), ("light", lambda: light)], lambda _: None))
+    assert engine.presets == ["balanced", "strong"]
+    verdicts = {key: one.verdict.preset for key, one in outcomes.items() if isinstance(one, Protected)}
+    assert verdicts == {"dark": "balanced", "light": "strong"}
+
+
+def test_a_weak_copy_is_held_back_where_the_owner_wishes(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    held = outcome(PHOTO, weak="hold")
+    assert isinstance(held, ProtectionTooWeak)
+    assert held.reason == "1 of 1 faces still recognised, by fake"
+    assert "stronger" in held.advice
+
+
+def test_what_an_attacked_network_still_accepts_is_never_delivered(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    engine.attacked = True
+    assert isinstance(outcome(PHOTO), ProtectionTooWeak)

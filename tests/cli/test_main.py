@@ -1,0 +1,78 @@
+import os
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+
+from lowkeyd import cli
+from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePhoto
+from tests.cli.conftest import Lowkeyd
+
+COMMANDS = ["run", "protect", "status", "demo", "retry", "config init", "config check", "config show"]
+
+
+def test_the_version_is_the_packages(lowkeyd: Lowkeyd) -> None:
+    result = lowkeyd("--version")
+    assert (result.code, result.out) == (0, f"lowkeyd {version('lowkeyd')}\n")
+
+
+def test_no_command_is_left_untested() -> None:
+    """The list above names every command that there is."""
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    named = []
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        named += [f"{name} {verb}" for verb in inner] if inner else [name]
+    assert sorted(named) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(lowkeyd: Lowkeyd, command: str) -> None:
+    result = lowkeyd(*command.split(), "--help")
+    assert result.code == 0
+    assert re.search(rf"Example: lowkeyd {command}( |$)", result.out, re.MULTILINE)
+
+
+def test_help_documents_every_exit_code(lowkeyd: Lowkeyd) -> None:
+    told = " ".join(lowkeyd("--help").out.split())
+    codes = {0, 2, os.EX_TEMPFAIL, *(error.exit_code for error in Fatal.__subclasses__())}
+    assert codes == {0, 1, 2, 11, 75, 78}
+    assert [code for code in codes if not re.search(rf"(: |· |│ ){code} [a-z]", told)] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["no-such-command"], ["run", "--no-such-option"], ["status", "--rows", "many"], ["protect"]]
+)
+def test_wrong_usage_ends_with_2(lowkeyd: Lowkeyd, arguments: list[str]) -> None:
+    result = lowkeyd(*arguments)
+    assert result.code == 2
+    assert "Usage" in result.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        *((kind("a sentence"), kind.exit_code) for kind in Fatal.__subclasses__()),
+        (OutboxUnavailable("a sentence"), 75),
+        (UnreadablePhoto("a sentence"), 1),
+    ],
+)
+def test_every_error_comes_as_one_sentence_with_its_exit_code(
+    lowkeyd: Lowkeyd, monkeypatch: pytest.MonkeyPatch, error: LowkeydError, code: int
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    result = lowkeyd()
+    assert (result.code, result.out, result.err) == (code, "", "lowkeyd: a sentence\n")
+
+
+def test_a_path_that_is_no_text_is_told_in_one_line(lowkeyd: Lowkeyd, tmp_path: Path) -> None:
+    result = lowkeyd("config", "check", "--config", tmp_path / os.fsdecode(b"caf\xe9\nline.toml"))
+    assert result.code == 78
+    assert result.err.startswith(rf"lowkeyd: {tmp_path}/caf\udce9\nline.toml: no such file")
+    assert len(result.err.splitlines()) == 1

@@ -1,0 +1,95 @@
+"""Without a daemon; `tests/test_daemon.py` has it with one."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.model import Photo, Signature, Stage, State
+from lowkeyd.store import location, lock
+from lowkeyd.store.queue import Queue
+from tests.cli.conftest import Lowkeyd
+from tests.home import Home
+
+
+@pytest.fixture
+def failed(home: Home) -> list[Path]:
+    """Two photos that failed."""
+    names = [b"deep/a.jpg", b"caf\xe9.jpg"]
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", name, Signature(1, 1)) for name in names], time.time())
+        for job in photos.claim(8, time.time()):
+            photos.fail(job, Stage.DECODE, "is no picture", "", time.time())
+    return [home.inbox / os.fsdecode(name) for name in names]
+
+
+def states(home: Home) -> dict[State, int]:
+    with Queue(location.database(home.state)) as photos:
+        return photos.counts()
+
+
+def test_all_that_failed_is_ready_again(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
+    result = lowkeyd("retry", "--config", home.config)
+    assert (result.code, result.out) == (0, "2 photos will be tried again.\n")
+    assert states(home) == {State.READY: 2}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_or_the_photos_that_are_named(lowkeyd: Lowkeyd, home: Home, failed: list[Path], number: int) -> None:
+    result = lowkeyd("retry", failed[number], "--config", home.config)
+    assert (result.code, result.out) == (0, "1 photo will be tried again.\n")
+    assert states(home) == {State.READY: 1, State.FAILED: 1}
+
+
+def test_a_photo_may_be_named_by_another_way_to_it(
+    lowkeyd: Lowkeyd, home: Home, failed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.folder / "link").symlink_to(home.inbox)
+    monkeypatch.chdir(home.folder)
+    (home.inbox / "deep").mkdir()
+    assert lowkeyd("retry", "link/deep/../deep/a.jpg", "--config", home.config).code == 0
+
+
+def test_a_photo_that_did_not_fail_is_told_by_the_exit_code(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
+    result = lowkeyd("retry", home.inbox / "other.jpg", "--config", home.config)
+    assert (result.code, result.out) == (1, "0 photos will be tried again.\n")
+
+
+def test_a_photo_outside_of_every_watched_folder_is_wrong_usage(
+    lowkeyd: Lowkeyd, home: Home, failed: list[Path]
+) -> None:
+    result = lowkeyd("retry", home.folder / "a.jpg", "--config", home.config)
+    assert result.code == 2
+    assert "none of the watched" in " ".join(result.err.split())
+
+
+def test_before_the_first_run_there_is_nothing_to_retry_and_nothing_is_made(lowkeyd: Lowkeyd, home: Home) -> None:
+    result = lowkeyd("retry", "--config", home.config)
+    assert (result.code, result.err) == (1, f"lowkeyd: {home.state}: no database yet; `lowkeyd run` makes it\n")
+    assert os.listdir(home.state) == []
+
+
+def test_folders_that_the_daemon_would_refuse_are_refused_here_too(lowkeyd: Lowkeyd, home: Home) -> None:
+    home.state.rmdir()
+    home.configure(outbox={"path": str(home.inbox)})
+    result = lowkeyd("retry", "--config", home.config)
+    assert (result.code, "must not lie inside one another" in result.err) == (78, True)
+    assert not home.state.exists()
+
+
+def test_a_photo_whose_name_is_no_text_is_named_in_the_refusal(
+    lowkeyd: Lowkeyd, home: Home, failed: list[Path]
+) -> None:
+    result = lowkeyd("retry", home.folder / os.fsdecode(b"caf\xe9.jpg"), "--config", home.config)
+    assert (result.code, r"caf\udce9.jpg" in result.err.replace("\n", "").replace("│", "").replace(" ", "")) == (
+        2,
+        True,
+    )
+
+
+def test_a_daemon_that_does_not_answer_is_one_sentence(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
+    with lock.hold(home.state):
+        result = lowkeyd("retry", "--config", home.config)
+    assert result.code == 1
+    assert "the daemon does not answer" in result.err

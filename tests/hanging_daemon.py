@@ -1,0 +1,28 @@
+"""As `stand_in_daemon`, on a disk that hangs when it is asked for `hang.jpg`, and with less patience."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+from lowkeyd import cli, daemon
+from lowkeyd.folders import scan
+from lowkeyd.work import dispatch, intake
+from tests import stand_in
+
+STALE_S = 1.0
+
+look = scan.look
+
+
+def look_or_hang(root: Path, path: bytes) -> scan.Seen | None:
+    while path == b"hang.jpg":
+        time.sleep(60)
+    return look(root, path)
+
+
+if __name__ == "__main__":
+    scan.look = look_or_hang
+    daemon._STALE_S = STALE_S
+    intake._IDLE_S = dispatch._LOOK_S = 0.1
+    daemon.run = partial(daemon.run, serve=stand_in.serve)
+    cli.main()

@@ -1,0 +1,221 @@
+"""A dispatcher with a real child process, in which the stand-in takes the place of the networks."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from lowkeyd import config
+from lowkeyd.errors import ConfigError, OutboxUnavailable
+from lowkeyd.folders.outbox import Outbox
+from lowkeyd.model import State
+from lowkeyd.work import dispatch
+from lowkeyd.work.admit import Admission
+from lowkeyd.work.child import Child, Serve
+from lowkeyd.work.conclude import Conclusion
+from lowkeyd.work.dispatch import Dispatcher
+from tests import stand_in
+from tests.stand_in import PREFIX
+from tests.work.conftest import Library
+
+PATIENCE_S = 60.0
+
+Begin = Callable[..., Dispatcher]
+
+
+@pytest.fixture(autouse=True)
+def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are for disks and people; their lengths have tests of their own."""
+    monkeypatch.setattr(dispatch, "_LOOK_S", 0.1)
+    monkeypatch.setattr(dispatch, "_OUTBOX_PAUSE_S", 0.05)
+    monkeypatch.setattr(dispatch.retry, "restart_delay_s", lambda _: 0.0)
+
+
+def await_that(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def begin(library: Library) -> Iterator[Begin]:
+    begun: list[Dispatcher] = []
+
+    def begin(serve: Serve = stand_in.serve, **limits: float) -> Dispatcher:
+        worker = config.Worker(**limits)  # type: ignore[arg-type]
+        roots = {"inbox": library.root}
+        admission = Admission(library.photos, library.publisher, roots, 1000, "settings")
+        conclusion = Conclusion(library.photos, library.publisher, roots, False, 1000, "settings", lambda _: None)
+        start_child = partial(Child, serve, config.Config(worker=worker), "cpu")
+        begun.append(Dispatcher("cpu", worker, start_child, library.photos, admission, conclusion, threading.Event()))
+        begun[-1].start()
+        return begun[-1]
+
+    yield begin
+    for dispatcher in begun:
+        dispatcher.stop()
+        dispatcher.join(PATIENCE_S)
+        assert not dispatcher.is_alive()
+
+
+def counts(library: Library, **expected: int) -> Callable[[], bool]:
+    return lambda: library.photos.counts() == {State(name): count for name, count in expected.items()}
+
+
+def test_photos_become_copies_and_each_ends_as_it_should(library: Library, begin: Begin) -> None:
+    for name, content in {"a": b"portrait", "b": b"no face", "c": b"unreadable", "d": b"failing", "e": b"weak"}.items():
+        library.drop(f"{name}.jpg", content)
+    begin()
+    await_that(counts(library, done=2, no_face=1, failed=2), "every photo at its end")
+    assert library.delivered() == {"inbox/a.jpg": PREFIX + b"portrait", "inbox/e.jpg": PREFIX + b"weak"}
+    assert (library.row("c.jpg")["stage"], library.row("d.jpg")["stage"]) == ("decode", "optimise")
+
+
+def test_a_photo_that_comes_later_is_taken_when_the_dispatcher_is_woken(library: Library, begin: Begin) -> None:
+    dispatcher = begin()
+    library.drop("a.jpg", b"portrait")
+    dispatcher._wake.set()
+    await_that(counts(library, done=1), "the photo done")
+
+
+def test_a_photo_that_kills_the_worker_is_given_up_and_its_neighbours_are_done(library: Library, begin: Begin) -> None:
+    for name, content in {"a": b"fine 1", "b": b"crash", "c": b"fine 2"}.items():
+        library.drop(f"{name}.jpg", content)
+    begin()
+    await_that(counts(library, done=2, failed=1), "the neighbours done, the culprit failed")
+    row = library.row("b.jpg")
+    assert (row["stage"], row["attempts"]) == ("optimise", 3)
+    assert "SIGABRT" in row["reason"]
+
+
+def test_a_defect_of_ours_is_told_by_its_last_line(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"defect")
+    begin()
+    await_that(counts(library, failed=1), "the photo failed")
+    assert "broke: ZeroDivisionError: a defect, staged" in library.row()["reason"]
+
+
+def test_a_worker_that_hangs_is_replaced(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"hang")
+    library.drop("b.jpg", b"fine")
+    begin(stall_s=0.5)
+    await_that(counts(library, done=1, failed=1), "the neighbour done, the culprit failed")
+    assert "did nothing for" in library.row()["reason"]
+
+
+def test_a_worker_that_somebody_kills_costs_the_photo_no_attempt(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"slow 1 and then fine")
+    dispatcher = begin()
+    for _ in range(4):
+        await_that(lambda: library.row()["stage"] == "optimise", "the photo in work")
+        pid = dispatcher.hands.pid or 0
+        os.kill(pid, signal.SIGKILL)
+        await_that(lambda pid=pid: dispatcher.hands.pid != pid, "the worker buried")
+        assert library.row()["attempts"] <= 1, "none counted but the one under way"
+    await_that(counts(library, done=1), "the photo done")
+
+
+def test_a_stop_releases_the_work_in_hand(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"slow 600")
+    dispatcher = begin()
+    await_that(lambda: library.row()["stage"] == "optimise", "the photo in work")
+    pid = dispatcher.hands.pid or 0
+    dispatcher.stop()
+    dispatcher.join(PATIENCE_S)
+    row = library.row()
+    assert (row["state"], row["attempts"], dispatcher.busy) == ("ready", 0, False)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_an_idle_worker_is_ended_and_a_new_one_started_when_it_is_needed(library: Library, begin: Begin) -> None:
+    dispatcher = begin(idle_s=0.1)
+    assert dispatcher.hands.state == "off", "no photo, no worker"
+    for number in range(2):
+        library.drop(f"{number}.jpg", b"portrait %d" % number)
+        dispatcher._wake.set()
+        await_that(counts(library, done=number + 1), "the photo done")
+        await_that(lambda: dispatcher.hands.pid is None, "the worker gone")
+        assert dispatcher.hands.state == "off"
+
+
+def test_what_it_holds_can_be_seen(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"slow 2")
+    library.drop("b.jpg", b"fine")
+    dispatcher = begin()
+    await_that(lambda: dispatcher.hands.all_steps == 2, "steps seen")
+    assert (dispatcher.hands.state, dispatcher.hands.photos, dispatcher.busy) == ("busy", 2, True)
+    await_that(counts(library, done=2), "the photos done")
+    await_that(lambda: dispatcher.hands.state == "idle", "rest")
+    assert (dispatcher.hands.device, dispatcher.hands.photos, dispatcher.hands.all_steps) == ("stand-in", 0, 0)
+    assert dispatcher.hands.peak_mb is not None
+    assert not dispatcher.busy
+
+
+def test_an_outbox_that_is_gone_makes_photos_wait_without_the_work_being_done_in_vain(
+    library: Library, begin: Begin
+) -> None:
+    for number in range(3):
+        library.drop(f"{number}.jpg", b"portrait %d" % number)
+    library.outbox.rmdir()
+    dispatcher = begin(photos=1)
+    await_that(lambda: dispatcher.stuck, "the trouble noticed")
+    await_that(lambda: "waiting: the outbox cannot be written" in dispatcher.hands.state, "the trouble told")
+    assert counts(library, waiting=1, ready=2)(), "one try is enough to know"
+    assert library.row("0.jpg")["attempts"] == 0
+    library.outbox.mkdir()
+    await_that(counts(library, waiting=1, done=2), "the others done")
+    assert not dispatcher.stuck
+    library.photos.retry(None, time.time())
+    await_that(counts(library, done=3), "the first done too")
+
+
+def test_a_worker_that_can_never_work_stops_the_daemon(library: Library, begin: Begin) -> None:
+    raised: list[BaseException | None] = []
+    before, threading.excepthook = threading.excepthook, lambda args: raised.append(args.exc_value)
+    try:
+        library.drop("a.jpg", b"x")
+        begin(stand_in.serve_without_weights).join(PATIENCE_S)
+    finally:
+        threading.excepthook = before
+    assert [(type(error), str(error)) for error in raised] == [(ConfigError, "no weights: the stand-in says so")]
+    assert library.row()["state"] == "ready"
+
+
+def test_a_worker_that_dies_before_it_is_ready_takes_no_photo_with_it(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"x")
+    dispatcher = begin(stand_in.serve_never)
+    await_that(lambda: dispatcher.stuck, "the trouble noticed")
+    assert (library.row()["state"], library.row()["attempts"]) == ("ready", 0)
+
+
+def test_photos_that_are_only_copies_need_no_second_optimisation(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"portrait")
+    library.drop("b.jpg", b"portrait")
+    begin()
+    await_that(counts(library, done=2), "both done")
+    assert library.row("b.jpg")["seconds"] == 0.5
+    assert library.delivered() == {"inbox/a.jpg": PREFIX + b"portrait", "inbox/b.jpg": PREFIX + b"portrait"}
+
+
+def test_signs_of_life_go_on_while_the_worker_is_busy(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"slow 2")
+    dispatcher = begin()
+    await_that(lambda: dispatcher.busy, "the photo in work")
+    for _ in range(3):
+        before = dispatcher.moved_at
+        await_that(lambda before=before: dispatcher.moved_at > before, "a sign of life")
+    assert dispatcher.busy
+
+
+def test_the_probe_leaves_nothing(tmp_path: Path) -> None:
+    Outbox(tmp_path).probe()
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(OutboxUnavailable):
+        Outbox(tmp_path / "gone").probe()

@@ -1,0 +1,203 @@
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.folders import scan
+from lowkeyd.folders.watcher import Hint
+from lowkeyd.model import Photo, Signature, State
+from lowkeyd.store.queue import Queue
+from lowkeyd.work.intake import Intake
+
+PATIENCE_S = 30.0
+QUIET_S = 0.2
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Iterator[Queue]:
+    with Queue(tmp_path / "db.sqlite3") as queue:
+        yield queue
+
+
+@pytest.fixture
+def begin(root: Path, photos: Queue) -> Iterator[Callable[..., Intake]]:
+    """Start an intake on the root."""
+    begun = []
+
+    def begin(quiet_s: float = QUIET_S) -> Intake:
+        begun.append(Intake({"inbox": root}, quiet_s, photos, threading.Event()))
+        begun[-1].start()
+        return begun[-1]
+
+    yield begin
+    for intake in begun:
+        intake.stop()
+        intake.join(PATIENCE_S)
+
+
+def await_quiet(intake: Intake) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not intake.quiet:
+        assert time.monotonic() < deadline, "it never came to rest"
+        time.sleep(0.01)
+
+
+def paths(photos: Queue) -> list[bytes]:
+    return sorted(job.photo.path for job in photos.claim(10_000, time.time()))
+
+
+def hint(path: bytes) -> Hint:
+    return Hint("inbox", path, is_folder=False)
+
+
+def test_a_scan_offers_what_lies_in_the_tree(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    (root / "deep").mkdir()
+    for name in ("a.jpg", "deep/b.jpg", "note.txt"):
+        (root / name).write_bytes(b"x")
+    intake = begin()
+    assert intake.scanned_at is None
+    intake.scan_all()
+    await_quiet(intake)
+    assert intake.scanned_at is not None
+    assert paths(photos) == [b"a.jpg", b"deep/b.jpg"]
+
+
+def test_a_hint_offers_the_file_with_its_signature(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    (root / "a.jpg").write_bytes(b"abc")
+    intake = begin()
+    intake.post(hint(b"a.jpg"))
+    await_quiet(intake)
+    (job,) = photos.claim(1, time.time())
+    assert job.photo == Photo("inbox", b"a.jpg", Signature(3, (root / "a.jpg").stat().st_mtime_ns))
+
+
+@pytest.mark.parametrize("path", [b"gone.jpg", b"note.txt", b".hidden.jpg", b"folder.jpg"])
+def test_hints_that_lead_to_no_photo_offer_nothing(
+    root: Path, photos: Queue, begin: Callable[..., Intake], path: bytes
+) -> None:
+    (root / "note.txt").write_bytes(b"x")
+    (root / ".hidden.jpg").write_bytes(b"x")
+    (root / "folder.jpg").mkdir()
+    intake = begin()
+    intake.post(hint(path))
+    await_quiet(intake)
+    assert photos.counts() == {}
+
+
+def test_a_file_is_not_offered_while_it_grows(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    intake = begin(quiet_s=1.0)
+    written_at = time.monotonic()
+    with (root / "a.jpg").open("wb") as slow:
+        for _ in range(10):
+            slow.write(b"x")
+            slow.flush()
+            intake.post(hint(b"a.jpg"))
+            time.sleep(0.15)
+            taken = photos.counts() != {}
+            gap_s, written_at = time.monotonic() - written_at, time.monotonic()
+            assert not taken or gap_s > 0.9, "half a photo was taken; or the machine stood still, which excuses it"
+    await_quiet(intake)
+    (job,) = photos.claim(1, time.time())
+    assert job.photo.signature.size == 10
+
+
+def test_a_file_that_vanishes_while_it_settles_is_forgotten(
+    root: Path, photos: Queue, begin: Callable[..., Intake]
+) -> None:
+    intake = begin()
+    (root / "a.jpg").write_bytes(b"x")
+    intake.post(hint(b"a.jpg"))
+    (root / "a.jpg").unlink()
+    await_quiet(intake)
+    assert photos.counts() == {}
+
+
+def test_a_file_whose_clock_is_ahead_is_offered_however_often_it_is_scanned(
+    root: Path, photos: Queue, begin: Callable[..., Intake]
+) -> None:
+    (root / "a.jpg").write_bytes(b"x")
+    ahead = time.time() + 86_400
+    os.utime(root / "a.jpg", (ahead, ahead))
+    intake = begin()
+    deadline = time.monotonic() + PATIENCE_S
+    while not photos.counts():
+        intake.scan_all()
+        time.sleep(QUIET_S / 4)
+        assert time.monotonic() < deadline, "the scans held it back for ever"
+    assert paths(photos) == [b"a.jpg"]
+
+
+def test_a_folder_is_walked_once_more_for_files_that_gave_no_event(
+    root: Path, photos: Queue, begin: Callable[..., Intake]
+) -> None:
+    (root / "new").mkdir()
+    intake = begin(quiet_s=1.0)
+    intake.post(Hint("inbox", b"new", is_folder=True))
+    deadline = time.monotonic() + PATIENCE_S
+    while not intake._walks:
+        assert time.monotonic() < deadline
+    (root / "new" / "late.jpg").write_bytes(b"x")  # no hint for this one
+    await_quiet(intake)
+    assert paths(photos) == [b"new/late.jpg"]
+
+
+def test_it_is_quiet_only_when_all_is_offered(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    """`run --once` ends when it is quiet and nothing is queued: a moment between the two would lose photos."""
+    offer = photos.offer
+
+    def slow_offer(*arguments: object) -> int:
+        time.sleep(0.3)
+        return offer(*arguments)  # type: ignore[arg-type]
+
+    photos.offer = slow_offer  # type: ignore[method-assign]
+    (root / "a.jpg").write_bytes(b"x")
+    intake = begin()
+    intake.scan_all()
+    while not photos.counts():
+        assert not (intake.quiet and not photos.counts())
+    await_quiet(intake)
+
+
+def test_known_photos_are_not_offered_again(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    (root / "a.jpg").write_bytes(b"x")
+    intake = begin()
+    for _ in range(2):
+        intake.scan_all()
+        await_quiet(intake)
+        jobs = photos.claim(10, time.time())
+        for job in jobs:
+            photos.no_face(job, time.time())
+    assert photos.counts() == {State.NO_FACE: 1}
+
+
+def test_it_ends_in_the_middle_of_a_long_walk(
+    root: Path, begin: Callable[..., Intake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tree never ends, here; a slow network drive comes close."""
+    walking = threading.Event()
+
+    def endless(_root: Path, _under: bytes, go_on: Callable[[], bool]) -> Iterator[scan.Seen]:
+        while go_on():
+            walking.set()
+        yield from ()
+
+    monkeypatch.setattr(scan, "walk", endless)
+    intake = begin()
+    before = intake.moved_at
+    intake.scan_all()
+    assert walking.wait(PATIENCE_S)
+    deadline = time.monotonic() + PATIENCE_S
+    while intake.moved_at <= before + 0.1:
+        assert time.monotonic() < deadline, "a long walk has to be a sign of life"
+    intake.stop()
+    intake.join(PATIENCE_S)
+    assert not intake.is_alive()
