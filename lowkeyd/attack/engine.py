@@ -35,6 +35,7 @@ class Engine:
         self._detector = Detector(self.device)
         self._ensemble = [catalogue.load(name, settings.models, self.device) for name in settings.ensemble]
         judges = [catalogue.load(name, settings.models, self.device) for name in settings.judges]
+        catalogue.refuse_twins(self._ensemble, judges)
         recognisers = [Recogniser(network, network in self._ensemble) for network in [*self._ensemble, *judges]]
         self._judges = Judges(self._detector, recognisers, self._perceptual, self.device)
 

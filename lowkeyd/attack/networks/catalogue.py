@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -117,26 +118,26 @@ def _centre(file: str | None) -> Tensor | None:
 
 
 def refuse_twins(attacked: Sequence[FaceNetwork], judges: Sequence[FaceNetwork]) -> None:
-    """Raises ConfigError when one of the judges is one of the attacked networks under another name, or in another
-    file format: it would only repeat what the attack has told itself."""
-    for network in attacked:
-        for judge in judges:
-            if is_twin(network.sha256, judge.sha256, signature(network), signature(judge)):
-                raise ConfigError(
-                    f"[attack] judges: '{judge.name}' is the same network as '{network.name}', which is attacked, so"
-                    " that it cannot be an independent judge"
-                )
+    """Raises ConfigError when a judge is one of the attacked networks under another name, or in another file format:
+    it would only repeat what the attack has told itself."""
+    for judge, network in product(judges, attacked):
+        if _are_twins(judge, network):
+            raise ConfigError(
+                f"[attack] judges: '{judge.name}' has the same weights as '{network.name}', which is attacked, so it"
+                " cannot be an independent judge"
+            )
 
 
-def is_twin(a_sha256: str, b_sha256: str, a: Tensor, b: Tensor) -> bool:
-    """Whether two networks, given by their hashes and signatures, have the same weights."""
-    return a_sha256 == b_sha256 or (a.shape == b.shape and float(a @ b) > _SAME_COSINE)
+def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
+    if a.sha256 == b.sha256:
+        return True
+    one, other = _signature(a), _signature(b)
+    return one.shape == other.shape and float(one @ other) > _SAME_COSINE
 
 
 @torch.no_grad()
-def signature(network: FaceNetwork) -> Tensor:
+def _signature(network: FaceNetwork) -> Tensor:
     """What the network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
-    face = portrait(network.chip)
-    device = next((tensor.device for tensor in network.module.buffers()), face.device)
-    embedding: Tensor = network.module(face.to(device))
+    device = next(network.module.buffers()).device
+    embedding: Tensor = network.module(portrait(network.chip).to(device))
     return torch.nn.functional.normalize(embedding)[0].cpu()

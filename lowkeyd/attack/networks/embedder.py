@@ -1,4 +1,4 @@
-"""What every face network is wrapped in: pixels in, embeddings out, in whatever precision the weights are between."""
+"""What every face network is wrapped in: pixels in, embeddings out."""
 
 from itertools import pairwise
 
@@ -8,14 +8,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Embedder(nn.Module):
-    """N x 3 x chip, RGB, [0, 1], to embeddings, N x dimensions, both float32.
+    """N x 3 x chip, RGB, [0, 1], to embeddings, N x dimensions; the network itself sees (255 x - mean) / scale.
 
-    The network's own normalisation, (255 x - mean) / scale, is done in float32. What follows has the precision of the
-    weights, so that `to(torch.bfloat16)` is all that a faster attack takes. `title` names the architecture and depth.
+    `title` names the architecture and its depth.
     """
 
-    thousandths: Tensor
-    like: Tensor
+    mean: Tensor
 
     def __init__(
         self,
@@ -30,16 +28,12 @@ class Embedder(nn.Module):
         self.title = title
         self.chip = chip
         self.scale = scale
-        # As whole numbers, which keep their value whatever precision the module is cast to.
-        whole = torch.tensor([round(1000 * value) for value in mean]).view(1, 3, 1, 1)
-        self.register_buffer("thousandths", whole, persistent=False)
-        self.register_buffer("like", torch.empty(0), persistent=False)  # is cast along with the weights
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed faces."""
-        x = (x.float() * 255.0 - self.thousandths / 1000) / self.scale  # [0, 1] to the network's own range
-        embeddings: Tensor = self.net(x.to(self.like.dtype))
-        return embeddings.float()
+        embeddings: Tensor = self.net((x * 255.0 - self.mean) / self.scale)  # [0, 1] to the network's own range
+        return embeddings
 
 
 def fold(network: nn.Module) -> None:
