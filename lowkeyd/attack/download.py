@@ -24,7 +24,7 @@ from lowkeyd.errors import FetchFailed, WeightsError
 Progress = Callable[[int, int | None], None]
 """Is told the bytes that are here and those of the whole, if that is known."""
 
-_SILENCE_S = 30.0
+SILENCE_S = 30.0
 """A server that says nothing for so long is taken for gone."""
 _CHUNK_BYTES = 1 << 18
 _FREE_BYTES = 50_000_000
@@ -43,36 +43,28 @@ class Source:
     pinned: bool
 
 
-class _Cut(Exception):
-    """The connection ended before the file did."""
-
-
-def download(source: Source, part: Path, tell: Progress) -> None:
-    """Have the whole file in `part`, beside a small file that remembers which version of it that is.
+@contextmanager
+def downloaded(source: Source, part: Path, tell: Progress) -> Iterator[None]:
+    """Have the whole file in `part`, which is the caller's alone, to check it and rename it, until the block ends.
 
     Raises FetchFailed for what another try may mend, after which `part` holds what arrived; WeightsError when the
     server has not that file, and for a second download of the same file at the same time.
     """
     with _disk_translated(part), _alone(part) as file:
-        line = _Line(source, part, file, tell)
-        while not line.whole:
-            before = line.here
-            try:
-                line.go_on()
-            except _Cut as cut:
-                if line.here <= before:  # as long as something comes, it goes on
-                    raise FetchFailed(
-                        f"{source.url}: {cut} after {line.here / 1e6:.1f} MB; fetch it again to go on from there"
-                    ) from cut
+        _Transfer(source, part, file, tell).finish()
+        try:
+            yield
+        finally:
+            _forget(part)
 
 
-def forget(part: Path) -> None:
-    """Remove what arrived, and what is remembered of it."""
+def _forget(part: Path) -> None:
     part.unlink(missing_ok=True)
     _tag_file(part).unlink(missing_ok=True)
 
 
 def _tag_file(part: Path) -> Path:
+    """Remembers which version of the file the part is of."""
     return part.with_name(part.name + ".tag")
 
 
@@ -108,34 +100,49 @@ def _disk_translated(part: Path) -> Iterator[None]:
         raise WeightsError(f"{part}: cannot be written: {error.strerror}") from error
 
 
-class _Line:
+class _Cut(Exception):
+    """The connection ended before the file did."""
+
+
+class _Transfer:
     """One file on its way. `here`: the bytes that have arrived."""
 
     def __init__(self, source: Source, part: Path, file: IO[bytes], tell: Progress) -> None:
         self._source, self._part, self._file, self._tell = source, part, file, tell
         self.here = os.fstat(file.fileno()).st_size
-        self.whole = self.here == source.size
-        tag = _remembered(part)
-        if (not tag and not source.pinned) or (source.size is not None and self.here > source.size):
+        if (not _remembered(part) and not source.pinned) or self.here > (source.size or self.here):
             self._start_over()
 
     def _start_over(self) -> None:
         self._file.truncate(0)
         self.here = 0
 
-    def go_on(self) -> None:
+    def finish(self) -> None:
+        """Connect as often as it takes, as long as something comes. Raises FetchFailed, WeightsError."""
+        whole = self.here == self._source.size
+        while not whole:
+            before = self.here
+            try:
+                self._connect()
+                whole = True
+            except _Cut as cut:
+                if self.here <= before:
+                    raise FetchFailed(
+                        f"{self._source.url}: {cut} after {self.here / 1e6:.1f} MB; fetch it again to go on from there"
+                    ) from cut
+
+    def _connect(self) -> None:
         """One connection's worth. Raises _Cut when it ends too soon."""
         tag = _remembered(self._part) if self.here else None
         with _opened(self._source.url, self.here, tag) as response:
             if response is None or not self._fits(response, tag):
                 self._start_over()
-                raise _Cut("the server offers another file than before")
+                raise FetchFailed(f"{self._source.url}: the server has another file than before; fetch it again")
             if response.status != http.client.PARTIAL_CONTENT:
                 self._start_over()
             if self.here == 0:
                 _remember(self._part, response.headers.get("ETag"))
-            self._receive(response, self._check(response))
-        self.whole = True
+            self._receive(response, self._expected(response))
 
     def _fits(self, response: Any, tag: str | None) -> bool:
         """Whether what the server sends is what was asked for: the rest, or the whole."""
@@ -144,12 +151,11 @@ class _Line:
         same_version = tag is None or response.headers.get("ETag") in (None, tag)
         return same_version and self.here > 0 and _first_byte(response) == self.here
 
-    def _check(self, response: Any) -> int | None:
-        """The size of the whole, if the server tells, once it is known to be the right one and to have room."""
+    def _expected(self, response: Any) -> int | None:
+        """The size of the whole, as far as anybody knows it, once it is the right one and has room."""
         length = response.headers.get("Content-Length", "")
-        total = self.here + int(length) if length.isdigit() else None
-        if total is not None:
-            self._check_size(total)
+        total = self.here + int(length) if length.isdigit() else self._source.size
+        self._refuse_size(total)
         coming, free = (total or 0) - self.here, shutil.disk_usage(self._part.parent).free - _FREE_BYTES
         if coming > free:
             raise FetchFailed(
@@ -158,25 +164,24 @@ class _Line:
             )
         return total
 
-    def _check_size(self, size: int, at_least: bool = False) -> None:
-        expected = self._source.size
-        if expected is not None and (size > expected or (size != expected and not at_least)):
-            forget(self._part)
+    def _refuse_size(self, total: int | None) -> None:
+        if self._source.size not in (None, total):
+            _forget(self._part)
             raise WeightsError(
-                f"{self._source.url}: the server has {size} bytes{' and more' if at_least else ''}, expected"
-                f" {expected}: not the file that is known"
+                f"{self._source.url}: the server has {total} bytes, expected {self._source.size}: not the file that is"
+                " known"
             )
 
     def _receive(self, response: Any, total: int | None) -> None:
         self._tell(self.here, total)
-        while chunk := _next(response):
+        while (total is None or self.here < total) and (chunk := _next(response)):
             self._file.write(chunk)
             self._file.flush()  # what was told is here
             self.here += len(chunk)
-            self._check_size(self.here, at_least=True)
             self._tell(self.here, total)
         if total is not None and self.here < total:
             raise _Cut("the connection ended")
+        self._refuse_size(self.here)
 
 
 def _remembered(part: Path) -> str | None:
@@ -211,7 +216,7 @@ def _opened(url: str, here: int, tag: str | None) -> Iterator[Any]:
         headers["If-Range"] = tag
     opener = urllib.request.build_opener(_NoDowngrade)
     try:
-        response = opener.open(urllib.request.Request(url, headers=headers), timeout=_SILENCE_S)
+        response = opener.open(urllib.request.Request(url, headers=headers), timeout=SILENCE_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != _OUT_OF_RANGE:
@@ -230,15 +235,15 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> FetchFailed | WeightsEr
     said = f"{url}: the server says {error.code} {error.reason}"
     if error.code in _BUSY:
         return FetchFailed(f"{said}; try again later")
-    return WeightsError(f"{said}: the file is not to be had there; find it elsewhere and bring it: lowkeyd models add")
+    return WeightsError(f"{said}; find the file elsewhere and bring it: lowkeyd models add")
 
 
 def _unreachable(url: str, error: Exception) -> FetchFailed:
     why = getattr(error, "reason", None) or error
     said = getattr(why, "strerror", None) or str(why) or type(why).__name__
     return FetchFailed(
-        f"{urlsplit(url).hostname} cannot be reached ({said}): is this machine online?"
-        " A file that was fetched elsewhere is brought with: lowkeyd models add"
+        f"{urlsplit(url).hostname} cannot be reached ({said}): try again online, or fetch {url} elsewhere and bring it:"
+        " lowkeyd models add"
     )
 
 

@@ -27,12 +27,17 @@ def packaged(package: str, inside: str) -> Path:
     return path
 
 
-def read_checked(path: Path, expected_sha256: str) -> bytes:
-    """The file's bytes. Raises WeightsError when it is missing or not what it should be."""
+def read(path: Path) -> bytes:
+    """The file's bytes. Raises WeightsError."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: network weights cannot be read: {error.strerror}") from error
+
+
+def read_checked(path: Path, expected_sha256: str) -> bytes:
+    """The file's bytes. Raises WeightsError when it is missing or not what it should be."""
+    content = read(path)
     found = sha256(content)
     if found != expected_sha256:
         raise WeightsError(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, protect, retry, run, status
+from lowkeyd.cli import configure, demo, models, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -46,6 +46,7 @@ app.command()(protect.protect)
 app.command()(status.status)
 app.command()(demo.demo)
 app.command()(retry.retry)
+app.add_typer(models.app, name="models")
 app.add_typer(configure.app, name="config")
 
 

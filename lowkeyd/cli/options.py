@@ -1,5 +1,6 @@
 """What several verbs take or show in the same way."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,3 +22,10 @@ ConfigFile = Annotated[
 def load(option: Path | None) -> config.Config:
     """The configuration that the user means. Raises ConfigError."""
     return config.load(config.locate(option))
+
+
+def load_or_defaults(option: Path | None) -> config.Config:
+    """Without any configuration file the defaults do; a file that was named has to be there. Raises ConfigError."""
+    path = config.locate(option)
+    named = option is not None or config.ENVIRONMENT_VARIABLE in os.environ
+    return config.load(path) if named or path.exists() else config.Config()

@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from lowkeyd import config as configuration
-from lowkeyd.cli.options import ConfigFile
+from lowkeyd.cli.options import ConfigFile, load_or_defaults
 from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox, delivery_name
@@ -33,7 +32,7 @@ def protect(
 
     Example: lowkeyd protect holiday.jpg party.heic -o protected/
     """
-    settings = _settings(config)
+    settings = load_or_defaults(config)
     console = Console(stderr=True)
     outbox = _outbox(output)
     with console.status("Loading the networks ..."):
@@ -63,13 +62,6 @@ def _outbox(folder: Path) -> Outbox:
     outbox = Outbox(folder)
     outbox.probe()
     return outbox
-
-
-def _settings(option: Path | None) -> configuration.Config:
-    """Without any configuration file the defaults do; a file that was named has to be there."""
-    path = configuration.locate(option)
-    named = option is not None or configuration.ENVIRONMENT_VARIABLE in os.environ
-    return configuration.load(path) if named or path.exists() else configuration.Config()
 
 
 def _progress(console: Console) -> Progress:

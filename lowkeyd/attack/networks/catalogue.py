@@ -131,13 +131,13 @@ def refuse_twins(attacked: Sequence[FaceNetwork], judges: Sequence[FaceNetwork])
 def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
     if a.sha256 == b.sha256:
         return True
-    one, other = _signature(a), _signature(b)
+    one, other = signature(a.module, a.chip), signature(b.module, b.chip)
     return one.shape == other.shape and float(one @ other) > _SAME_COSINE
 
 
 @torch.no_grad()
-def _signature(network: FaceNetwork) -> Tensor:
-    """What the network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
-    device = next(network.module.buffers()).device
-    embedding: Tensor = network.module(portrait(network.chip).to(device))
+def signature(module: nn.Module, chip: tuple[int, int]) -> Tensor:
+    """What a network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
+    device = next(module.buffers()).device
+    embedding: Tensor = module(portrait(chip).to(device))
     return torch.nn.functional.normalize(embedding)[0].cpu()

@@ -55,13 +55,14 @@ class Entry:
         nothing that was ever recorded."""
         path = self.path(folder)
         if not path.is_file():
-            how = f"fetch it: lowkeyd models fetch {self.name}" if self.url else f"bring it: {self._bring('FILE')}"
+            how = f"fetch it: lowkeyd models fetch {self.name}" if self.url else f"bring it: {self.bring()}"
             raise WeightsError(f"the face network '{self.name}' is not on this machine: {path} is missing; {how}")
         if self.sha256 is None:
-            raise WeightsError(f"{path}: its hash is on no record yet; take the file in: {self._bring(path)}")
+            raise WeightsError(f"{path}: nobody has vouched for this file; take it in: {self.bring(path)}")
         return weights.read_checked(path, self.sha256)
 
-    def _bring(self, file: Path | str) -> str:
+    def bring(self, file: Path | str = "FILE") -> str:
+        """The command by which a user brings its weights."""
         return f"lowkeyd models add {file} --family {self.family.name} --name {self.name}"
 
 
@@ -88,6 +89,13 @@ def families() -> dict[str, Family]:
     return dict(_catalogue()[0])
 
 
+def family(name: str) -> Family:
+    """The family of this name. Raises WeightsError, naming the known ones."""
+    if name not in families():
+        raise WeightsError(f"there is no family '{name}' of face networks; known are {', '.join(families())}")
+    return families()[name]
+
+
 def read(folder: Path) -> dict[str, Entry]:
     """Every network that is known by name, whether its weights are there or not. Raises WeightsError."""
     known = {entry.name: entry for entry in _catalogue()[1]}
@@ -104,9 +112,9 @@ def _recorded(entry: Entry, record: Record) -> Entry:
 def _added(name: str, record: Record, folder: Path) -> Entry:
     if record.family not in families():
         raise WeightsError(f"{folder / ledger.NAME}: '{name}' is of the family '{record.family}', which is not known")
-    family = families()[record.family]
-    threshold = family.threshold if record.threshold is None else record.threshold
-    return Entry(name, family, record.file, threshold, "your own file", sha256=record.sha256)
+    kind = family(record.family)
+    threshold = kind.threshold if record.threshold is None else record.threshold
+    return Entry(name, kind, record.file, threshold, "your own file", sha256=record.sha256)
 
 
 def find(name: str, folder: Path) -> Entry:
