@@ -39,22 +39,23 @@ def list_(config: ConfigFile = None) -> None:
     from lowkeyd.attack.networks import entries
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("network", no_wrap=True)
-    for title in ("family", "input", "MB", "licence", "here", "used"):
-        table.add_column(title, overflow="fold", justify="right" if title == "MB" else "left")
+    for title in ("network", "family"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("MB", justify="right")
+    for title in ("licence", "here", "used"):
+        table.add_column(title, min_width=8)
     for entry in entries.read(settings.models).values():
         table.add_row(*map(Text, _row(entry, settings)))
     Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
 
 
 def _row(entry: "Entry", settings: Attack) -> tuple[str, ...]:
-    chip, path = entry.family.chip, entry.path(settings.models)
+    path = entry.path(settings.models)
     here = path.is_file()
     size = path.stat().st_size if here else entry.size
     return (
         entry.name,
         entry.family.name,
-        "x".join(map(str, chip)) if chip else "graph's",
         f"{size / 1e6:.0f}" if size else "?",
         entry.licence,
         ("yes" if entry.sha256 else "unchecked") if here else "no",

@@ -11,18 +11,9 @@ from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePho
 from tests.cli.conftest import Lowkeyd
 
 COMMANDS = [
-    "run",
-    "protect",
-    "status",
-    "demo",
-    "retry",
-    "models list",
-    "models fetch",
-    "models add",
-    "models check",
-    "config init",
-    "config check",
-    "config show",
+    *("run", "protect", "status", "demo", "retry"),
+    *("models list", "models fetch", "models add", "models check"),
+    *("config init", "config check", "config show"),
 ]
 
 
