@@ -49,7 +49,7 @@ def _faults(network: nn.Module, tensors: Tensors) -> str:
         "has besides": sorted(found.keys() - wanted.keys()),
         "has in another shape": sorted(name for name in wanted.keys() & found.keys() if wanted[name] != found[name]),
     }
-    return "; it ".join(f"{what} {_some(names)}" for what, names in faults.items() if names)
+    return "; ".join(f"it {what} {_some(names)}" for what, names in faults.items() if names)
 
 
 def _some(names: list[str]) -> str:
