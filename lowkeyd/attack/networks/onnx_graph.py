@@ -1,6 +1,8 @@
 """Any face network in an ONNX file, made differentiable by onnx2torch. Both packages are optional: `lowkeyd[onnx]`."""
 
 import warnings
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from lowkeyd.attack.networks.portrait import portrait
 from lowkeyd.errors import WeightsError
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, TensorProto
 
 _SIDE = 112
 """Of the faces that a graph is shown which leaves their size open."""
@@ -54,13 +56,24 @@ def _model(content: bytes) -> "ModelProto":
     import onnx
     from onnx import version_converter
 
-    model = onnx.load_model_from_string(content)  # of files beside it, which it could name, nothing is read
+    model = onnx.load_model_from_string(content)
     if not model.graph.input or not model.graph.output:
         raise ValueError("it has no input or no output")
+    if any(tensor.data_location == tensor.EXTERNAL for tensor in _tensors(model.graph)):
+        raise ValueError("its weights are in other files; save it as one")  # which could be any file of the user's
     del model.graph.output[1:]  # some give the embedding's length, too
     _drop_identities(model.graph)
     newest = max((used.version for used in model.opset_import if not used.domain), default=0)
     return version_converter.convert_version(model, _OPSET) if newest > _OPSET else model
+
+
+def _tensors(graph: "GraphProto") -> "Iterator[TensorProto]":
+    """Every tensor that is stored in the graph, or in one inside it."""
+    yield from graph.initializer
+    for attribute in chain.from_iterable(node.attribute for node in graph.node):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
 
 
 def _drop_identities(graph: "GraphProto") -> None:
@@ -115,7 +128,7 @@ def _batched(net: nn.Module, chip: tuple[int, int]) -> nn.Module:
     two = torch.cat([face, face.flip(3)])
     with torch.no_grad():
         apart = torch.cat([net(one) for one in torch.split(two, 1)]).flatten(1)
-        if apart.shape[0] != 2 or not apart.isfinite().all():
+        if apart.shape[0] != 2 or apart.shape[1] < 2 or not apart.isfinite().all():
             raise ValueError(f"it makes {tuple(apart.shape)} of two faces, expected an embedding of each")
         try:
             together = net(two).flatten(1)
