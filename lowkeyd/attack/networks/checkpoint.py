@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -79,7 +80,9 @@ def _first_sentence(error: Exception) -> str:
 
 def _torch(content: bytes) -> list[tuple[str, Tensor]]:
     """Tensors stand at the top of the file, or in a dictionary beside what only training needs."""
-    stored: Any = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about formats, to people who write them
+        stored: Any = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     if not isinstance(stored, Mapping):
         raise ValueError(f"it holds a {type(stored).__name__}, not named tensors")
     groups = [stored, *(value for value in stored.values() if isinstance(value, Mapping))]

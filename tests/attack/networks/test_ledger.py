@@ -1,0 +1,61 @@
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.attack.networks import ledger
+from lowkeyd.attack.networks.ledger import Record
+from lowkeyd.errors import WeightsError
+
+
+def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
+    assert ledger.read(tmp_path) == {}
+    rows = {"a": Record("ir", "a.pth", "00", 1.1), "b": Record("onnx", "b.onnx", "11")}
+    for name, row in rows.items():
+        ledger.record(tmp_path, name, row)
+    assert ledger.read(tmp_path) == rows
+    assert [path.name for path in tmp_path.iterdir()] == [ledger.NAME], "nothing is left lying beside it"
+
+
+def _record_ten(folder: Path, name: str) -> None:
+    for number in range(10):
+        ledger.record(folder, f"{name}{number}", Record("ir", "f", "0"))
+
+
+def test_two_processes_lose_none_of_each_others_records(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_record_ten, args=(tmp_path, name)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    assert len(ledger.read(tmp_path)) == 20
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"networks": 3}', '{"networks": {"a": {"family": "ir"}}}'])
+def test_a_damaged_ledger_is_named_with_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / ledger.NAME).write_text(text)
+    with pytest.raises(WeightsError, match=r"ledger\.json: not a ledger of lowkeyd's: .*; move it away"):
+        ledger.read(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_matter_of_weights(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(WeightsError, match="the folder of models cannot be written: Not a directory"):
+        ledger.record(file, "a", Record("ir", "f", "0"))
+
+
+def test_a_file_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "w"
+    ledger.write(path, b"old")
+
+    def fail(_source: object, _target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="No space"):
+        ledger.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
