@@ -113,7 +113,8 @@ def test_a_fetch_that_ended_before_the_file_had_its_name_is_done_again(
         entry = offered(server, pinned=False)
         with monkeypatch.context() as patched:
             patched.setattr(ledger, "land", land)
-            pytest.raises(Killed, fetch, entry, folder)
+            with pytest.raises(Killed):
+                fetch(entry, folder)
         assert ledger.read(folder)["mobilefacenet"].sha256 == sha256(CONTENT)
         fetch(replace(entry, sha256=sha256(CONTENT)), folder)
     assert (folder / entry.file).read_bytes() == CONTENT
