@@ -19,6 +19,7 @@ from lowkeyd.errors import ConfigError, WeightsError
 from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
 from lowkeyd.store.queue import verdict_json
+from tests.attack.networks import checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,25 @@ def test_a_verdict_says_by_which_weights_it_was_made(engine: Engine, portrait: P
     (score,) = stored["faces"][0]["scores"]
     path = entries.find("dlib", Path("/nowhere")).path(Path("/nowhere"))
     assert score["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_networks_of_any_family_are_attacked_and_judge_together(tmp_path: Path, portrait: Pixels, face: Face) -> None:
+    """With made-up weights: one that is shown boxes, one that is narrow, and one that is attacked as it comes along."""
+    files = {"box": ("facenet", checkpoints.facenet()), "narrow": ("mobilefacenet", checkpoints.mobilefacenet())}
+    for name, (family, content) in files.items():
+        (tmp_path / f"{name}.pt").write_bytes(content)
+        ledger.record(tmp_path, name, Record(family, f"{name}.pt", hashlib.sha256(content).hexdigest()))
+    attack = config.Attack(ensemble=("dlib", "box"), judges=("narrow",), models=tmp_path)
+    engine = Engine(attack, "cpu")
+    (pixels,) = engine.protect([portrait], [[face]], "subtle", lambda _done, _total: None)
+    verdict = engine.verify(versions(portrait, pixels), [face], "subtle")
+    dlib, box, narrow = verdict.faces[0].scores
+    assert [score.network for score in (dlib, box, narrow)] == ["dlib", "box", "narrow"]
+    assert [score.attacked for score in (dlib, box, narrow)] == [True, True, False]
+    assert len({score.sha256 for score in (dlib, box, narrow)}) == 3
+    assert verdict.independent
+    assert min(dlib.after / dlib.before, box.after / box.before) > 3, "both were attacked"
+    assert narrow.after > narrow.before
 
 
 def test_the_attacked_weights_cannot_judge_under_another_name(tmp_path: Path) -> None:

@@ -2,18 +2,25 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from facenet_pytorch import InceptionResnetV1
+from facenet_pytorch.models.utils.detect_face import extract_face
+from PIL import Image
 from torch import Tensor
 
+from lowkeyd.attack import align
+from lowkeyd.attack.crop import Square, shrink
 from lowkeyd.attack.networks import catalogue, entries, ir, iresnet, resnet
+from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.networks.embedder import Embedder
 from lowkeyd.errors import WeightsError
+from lowkeyd.model import Face, Pixels
 from tests.attack.networks import retold
 from tests.attack.networks.retold import Tape
 
@@ -157,6 +164,18 @@ def test_facenet_embeds_as_its_package_does(facenet_tensors: dict[str, Tensor], 
     found[:, 0].sum().backward()
     assert x.grad is not None
     assert (x.grad[..., 8:-8, 8:-8] != 0).float().mean() > 0.99
+
+
+def test_facenet_is_shown_the_box_as_its_package_cuts_it_out(portrait: Pixels, face: Face) -> None:
+    network = FaceNetwork("facenet", torch.nn.Identity(), catalogue._template("box", (160, 160)), (160, 160), True, 1.0)
+    left, top, right, bottom = map(int, face.box)
+    face = replace(face, box=(left, top, right, bottom))  # theirs does that inside
+    square = Square.around(face, 5.0)
+    ours = align.warp(
+        shrink(portrait, square, 300), network.transforms(square.inside(align.points(face), 300)[None]), network.chip
+    )
+    theirs = extract_face(Image.fromarray(portrait), np.array(face.box), 160) / 255
+    assert (ours[0] - theirs).abs().mean() < 1.5 / 255, "theirs rounds to levels"
 
 
 @pytest.mark.parametrize("family", ["mobilefacenet", "facenet", "ir", "resnet", "iresnet"])
