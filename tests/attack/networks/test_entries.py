@@ -63,3 +63,12 @@ def test_a_record_of_no_known_family_is_told(tmp_path: Path) -> None:
     ledger.record(tmp_path, "mine", Record("iris", "mine.pth", "00"))
     with pytest.raises(WeightsError, match=r"ledger\.json: 'mine' is of the family 'iris', which is not known"):
         entries.read(tmp_path)
+
+
+def test_the_documentation_names_every_family_and_network_with_its_licence() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert entries.families().keys() <= rows.keys()
+    for entry in ENTRIES:
+        assert f"`{entry.name}`" in rows[entry.family.name]
+        assert entry.licence in rows[entry.family.name]
