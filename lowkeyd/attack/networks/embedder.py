@@ -39,15 +39,13 @@ class Embedder(nn.Module):
 def fold(network: nn.Module) -> None:
     """Fold batch norms into the convolutions whose output they take, which saves a pass over memory for each.
 
-    Such pairs are found by their place: a batch norm that is declared right after a convolution as wide as itself. In
-    the architectures of this folder it is then also applied right after it.
+    Such pairs are found by their place: a batch norm that is declared right after a convolution. In the architectures
+    of this folder it is then also applied right after it.
     """
     network.eval()
     for parent in list(network.modules()):
         for (first, convolution), (second, norm) in pairwise(list(parent.named_children())):
-            if not isinstance(convolution, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
-                continue
-            if convolution.out_channels == norm.num_features:
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, first, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, second, nn.Identity())
 

@@ -1,4 +1,5 @@
 import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,22 @@ def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [ledger.NAME], "nothing is left lying beside it"
 
 
-def _record_ten(folder: Path, name: str) -> None:
-    for number in range(10):
+def _record_many(folder: Path, name: str, start: Barrier) -> None:
+    start.wait(60)
+    for number in range(20):
         ledger.record(folder, f"{name}{number}", Record("ir", "f", "0"))
 
 
 def test_two_processes_lose_none_of_each_others_records(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_record_ten, args=(tmp_path, name)) for name in "ab"]
+    start = spawn.Barrier(2)
+    writers = [spawn.Process(target=_record_many, args=(tmp_path, name, start)) for name in "ab"]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(60)
         assert writer.exitcode == 0
-    assert len(ledger.read(tmp_path)) == 20
+    assert len(ledger.read(tmp_path)) == 40
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"networks": 3}', '{"networks": {"a": {"family": "ir"}}}'])
