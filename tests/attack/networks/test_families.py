@@ -74,7 +74,7 @@ def faces(chip: tuple[int, int]) -> Tensor:
 SCALES = {"mobilefacenet": 128.0, "facenet": 128.0}
 
 
-@pytest.mark.parametrize("case", [MOBILEFACENET, IR[152], ADAFACE[18], RESNET[152], IRESNET[18]], ids=named)
+@pytest.mark.parametrize("case", [MOBILEFACENET, IR[50], ADAFACE[18], RESNET[50], IRESNET[18]], ids=named)
 def test_a_face_becomes_what_the_authors_network_makes_of_it(case: Case) -> None:
     chip = entries.family(case.family).chip
     assert chip is not None
@@ -205,3 +205,14 @@ def test_weights_cost_no_gradient_and_batch_norms_are_folded_away() -> None:
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert not [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+
+def test_numbers_too_small_for_a_processor_to_be_quick_with_are_zero() -> None:
+    """One of AdaFace's published files has many: they made it four times as slow."""
+    tape = Tape()
+    retold.mobilefacenet(tape, torch.zeros(1, 3, 112, 96))
+    tape.tensors["conv2.conv.weight"][:256] = 1e-40
+    network = build("mobilefacenet", saved(tape.tensors))
+    values = torch.cat([value.flatten() for value in network.state_dict().values() if value.is_floating_point()])
+    assert (values == 0).sum() >= 256 * 128
+    assert values[values != 0].abs().min() >= torch.finfo(torch.float32).tiny
