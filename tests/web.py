@@ -47,8 +47,7 @@ class Web:
 def web(*answers: Answer) -> Iterator[Web]:
     """The server, until the block ends."""
     shelf = Web(list(answers))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(shelf))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(shelf))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     shelf.url = f"http://127.0.0.1:{server.server_address[1]}/weights.pth"
@@ -59,6 +58,13 @@ def web(*answers: Answer) -> Iterator[Web]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that go away in the middle are part of the tests."""
 
 
 def _handler(shelf: Web) -> type[BaseHTTPRequestHandler]:

@@ -62,7 +62,8 @@ def test_a_fetch_says_what_comes_from_where_under_which_licence_and_what_it_was(
         first, second = models("fetch", "mobilefacenet"), models("fetch", "mobilefacenet")
     path = folder / "mobilefacenet_casia_068.ckpt"
     assert (first.code, first.out.splitlines()) == (0, [
-        "mobilefacenet: MobileFaceNet of Xiaoccer/MobileFaceNet_Pytorch. Licence of the weights: not stated.",
+        "mobilefacenet: MobileFaceNet of Xiaoccer/MobileFaceNet_Pytorch, shown 112 x 96 pixels.",
+        "Licence of the weights: not stated.",
         f"Fetching {server.url} (of unknown size)",
         f"{path}: SHA-256 {sha256(CONTENT)}, recorded, since it was not known.",
     ])  # fmt: skip
