@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _SIDE = 112
 """Of the faces that a graph is shown which leaves their size open."""
-_OPSET = 17
-"""The newest vocabulary of ONNX that onnx2torch speaks throughout; newer graphs are translated to it."""
+_OLDEST, _NEWEST = 11, 17
+"""The vocabularies of ONNX that onnx2torch speaks throughout; graphs in others are translated to the newest of them."""
 _ARITHMETIC = frozenset({"Sub", "Mul", "Add", "Div"})
 _SAME = 1e-3
 
@@ -63,8 +63,8 @@ def _model(content: bytes) -> "ModelProto":
         raise ValueError("its weights are in other files; save it as one")  # which could be any file of the user's
     del model.graph.output[1:]  # some give the embedding's length, too
     _drop_identities(model.graph)
-    newest = max((used.version for used in model.opset_import if not used.domain), default=0)
-    return version_converter.convert_version(model, _OPSET) if newest > _OPSET else model
+    speaks = max((used.version for used in model.opset_import if not used.domain), default=0)
+    return model if _OLDEST <= speaks <= _NEWEST else version_converter.convert_version(model, _NEWEST)
 
 
 def _tensors(graph: "GraphProto") -> "Iterator[TensorProto]":

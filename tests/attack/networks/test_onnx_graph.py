@@ -95,6 +95,39 @@ def test_a_graph_that_begins_with_its_own_arithmetic_is_shown_levels() -> None:
     assert_same(build(model)(x), evaluated(model, x * 255))
 
 
+def from_mxnet(opset: int, slope: tuple[int, ...]) -> "onnx.ModelProto":
+    """As MXNet's exporter writes networks: with its own arithmetic first, weights among the inputs, dropout left in."""
+    scalars = [
+        numpy_helper.from_array(np.array([value], np.float32), name) for name, value in [("m", 127.5), ("s", 1 / 128)]
+    ]
+    norm = [weight(name, 4) for name in ("scale", "shift", "mean")] + [
+        numpy_helper.from_array(np.full(4, 0.7, np.float32), "variance")
+    ]
+    nodes = [
+        helper.make_node("Sub", ["data", "m"], ["d"]),
+        helper.make_node("Mul", ["d", "s"], ["x"]),
+        BODY[0],
+        helper.make_node("BatchNormalization", ["y", "scale", "shift", "mean", "variance"], ["n"], epsilon=2e-5),
+        helper.make_node("PRelu", ["n", "slopes"], ["p"]),
+        helper.make_node("Dropout", ["p"], ["z"]),
+        *BODY[2:],
+    ]
+    values = numpy_helper.to_array(WEIGHTS[1]).reshape(slope)
+    more = [*scalars, *norm, numpy_helper.from_array(values, "slopes")]
+    model = graph(nodes, more, shape=(1, 3, SIDE, SIDE), picture="data", opset=opset)
+    model.graph.input.extend(
+        helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in model.graph.initializer
+    )
+    return model
+
+
+@pytest.mark.parametrize("opset", [8, 11, 15])
+@pytest.mark.parametrize("slope", [(4,), (4, 1, 1), (1, 4, 1, 1)])
+def test_an_old_exporters_graph_is_the_same_network(opset: int, slope: tuple[int, ...]) -> None:
+    today, x = from_mxnet(15, (4, 1, 1)), faces(3)
+    assert_same(build(from_mxnet(opset, slope))(x), evaluated(today, x * 255))
+
+
 def test_a_graph_with_a_batch_of_one_baked_in_takes_many_faces() -> None:
     flat = numpy_helper.from_array(np.array([1, 4 * 64], np.int64), "shape")
     nodes = [*BODY[:2], helper.make_node("Reshape", ["z", "shape"], ["flat"]), BODY[3]]
