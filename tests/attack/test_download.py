@@ -127,7 +127,7 @@ def test_a_slow_server_is_waited_for(part: Path) -> None:
 
 
 def test_a_server_that_falls_silent_is_asked_anew(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "SILENCE_S", 0.5)
+    monkeypatch.setattr(download, "SILENCE_S", 2.0)
     with web(Answer(CONTENT, cut=7_000, stall=True), WHOLE) as server:
         assert fetched(part, server.url) == CONTENT
     assert server.wishes == [None, "bytes=7000-"]

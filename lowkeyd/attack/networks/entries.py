@@ -121,5 +121,5 @@ def find(name: str, folder: Path) -> Entry:
     """The network of this name. Raises WeightsError, naming the known ones."""
     known = read(folder)
     if name not in known:
-        raise WeightsError(f"[attack]: there is no face network '{name}'; known are {', '.join(known)}")
+        raise WeightsError(f"there is no face network '{name}'; known are {', '.join(known)}")
     return known[name]

@@ -3,6 +3,7 @@
 Files land whole: they are written beside their place, synced, and renamed.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -54,7 +55,8 @@ def record(folder: Path, name: str, row: Record) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _allowed_to_refuse():
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -83,7 +85,8 @@ def land(beside: Path, path: Path) -> None:
     """Give a finished file in the same folder its name, for good. Raises OSError."""
     _sync(beside)
     os.replace(beside, path)
-    _sync(path.parent)
+    with _allowed_to_refuse():
+        _sync(path.parent)
 
 
 def _sync(path: Path) -> None:
@@ -92,3 +95,13 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _allowed_to_refuse() -> Iterator[None]:
+    """Some network file systems neither sync nor lock a folder: a record that is lost to that can be made again."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOLCK):
+            raise

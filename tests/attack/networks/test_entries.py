@@ -33,8 +33,11 @@ def test_every_network_has_a_source_a_licence_and_a_place_of_its_own(entry: Entr
 
 
 def test_no_two_networks_of_the_catalogue_are_one_file() -> None:
-    known = [entry.sha256 for entry in ENTRIES if entry.sha256]
-    assert len(set(known)) == len(known)
+    for known in ([entry.sha256 for entry in ENTRIES if entry.sha256], [entry.url for entry in ENTRIES if entry.url]):
+        assert len(set(known)) == len(known)
+    assert len([entry for entry in ENTRIES if entry.name.startswith("lowkey-")]) == 4, (
+        "as many as LowKey's authors have"
+    )
 
 
 def test_families_and_their_chips_are_those_of_the_modules() -> None:

@@ -1,4 +1,7 @@
+import errno
 import multiprocessing
+import os
+import stat
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -62,3 +65,23 @@ def test_a_file_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
         ledger.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_network_drive_that_neither_locks_nor_syncs_folders_takes_records_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("os.fsync", fsync)
+    monkeypatch.setattr("fcntl.flock", flock)
+    row = Record("ir", "a.pth", "00")
+    ledger.record(tmp_path, "a", row)
+    assert ledger.read(tmp_path) == {"a": row}
