@@ -124,23 +124,23 @@ def test_a_verdict_says_by_which_weights_it_was_made(engine: Engine, portrait: P
     assert score["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_networks_of_any_family_are_attacked_and_judge_together(tmp_path: Path, portrait: Pixels, face: Face) -> None:
-    """With made-up weights: one that is shown boxes, one that is narrow, and one that is attacked as it comes along."""
+def test_a_network_of_another_family_is_attacked_and_others_judge(tmp_path: Path, portrait: Pixels, face: Face) -> None:
+    """With made-up weights: one that is shown boxes is attacked, one that is narrow judges beside dlib's."""
     files = {"box": ("facenet", checkpoints.facenet()), "narrow": ("mobilefacenet", checkpoints.mobilefacenet())}
     for name, (family, content) in files.items():
         (tmp_path / f"{name}.pt").write_bytes(content)
         ledger.record(tmp_path, name, Record(family, f"{name}.pt", hashlib.sha256(content).hexdigest()))
-    attack = config.Attack(ensemble=("dlib", "box"), judges=("narrow",), models=tmp_path)
-    engine = Engine(attack, "cpu")
+    engine = Engine(config.Attack(ensemble=("box",), judges=("dlib", "narrow"), models=tmp_path), "cpu")
     (pixels,) = engine.protect([portrait], [[face]], "subtle", lambda _done, _total: None)
     verdict = engine.verify(versions(portrait, pixels), [face], "subtle")
-    dlib, box, narrow = verdict.faces[0].scores
-    assert [score.network for score in (dlib, box, narrow)] == ["dlib", "box", "narrow"]
-    assert [score.attacked for score in (dlib, box, narrow)] == [True, True, False]
-    assert len({score.sha256 for score in (dlib, box, narrow)}) == 3
+    scores = verdict.faces[0].scores
+    assert [(score.network, score.attacked) for score in scores] == [("box", True), ("dlib", False), ("narrow", False)]
+    assert len({score.sha256 for score in scores}) == 3
     assert verdict.independent
-    assert min(dlib.after / dlib.before, box.after / box.before) > 3, "both were attacked"
-    assert narrow.after > narrow.before
+    assert scores[0].after > 5 * scores[0].before, (
+        "what was attacked is far off; by others' attacks it is at most twice"
+    )
+    assert scores[1].after < scores[1].threshold, "made-up weights teach an attack nothing about faces"
 
 
 def test_the_attacked_weights_cannot_judge_under_another_name(tmp_path: Path) -> None:
