@@ -5,6 +5,7 @@ LowkeydError
 │   ├── ConfigError       78
 │   ├── AlreadyRunning    11
 │   ├── WeightsError      78
+│   ├── FetchFailed       75
 │   └── StoreError         1
 ├── PhotoError            this photo ends here, the next one please
 │   ├── UnreadablePhoto
@@ -52,6 +53,12 @@ class WeightsError(Fatal):
     """A network's weights are missing, or are not what they should be."""
 
     exit_code = 78
+
+
+class FetchFailed(Fatal):
+    """A network's weights did not come over the line this time; another try may go on where this one stopped."""
+
+    exit_code = 75
 
 
 class StoreError(Fatal):

@@ -75,7 +75,7 @@ class Score:
 
     `before` is for the photo published as it is, `after` for the protected file as delivered, `shared` for that file as
     a social network would store it; the similarities are cosines of embeddings, `before` and `after`. A recogniser
-    takes two faces for one person when their distance is below `threshold`.
+    takes two faces for one person when their distance is below `threshold`. `sha256` is of the file of its weights.
     """
 
     network: str
@@ -86,6 +86,7 @@ class Score:
     shared: float
     similarity_before: float
     similarity_after: float
+    sha256: str = ""
 
     @property
     def accepted(self) -> bool:

@@ -36,13 +36,15 @@ OWNERS = {
     "torchvision": "attack",
     "lpips": "attack",
     "facenet_pytorch": "attack",
+    "onnx": "attack",
+    "onnx2torch": "attack",
     "pydantic": "config",
     "apscheduler": "daemon",
     "typer": "cli",
     "rich": "cli",
 }
 
-HEAVY = ("torch", "torchvision", "lpips", "facenet_pytorch", "PIL")
+HEAVY = ("torch", "torchvision", "lpips", "facenet_pytorch", "onnx", "PIL")
 """Only the worker child may load these: the daemon starts fast, stays small and never decodes a stranger's bytes."""
 
 MODULE_LINES = 400

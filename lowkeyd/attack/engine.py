@@ -36,6 +36,7 @@ class Engine:
         self._detector = Detector(self.device)
         self.ensemble = [catalogue.load(name, settings.models, self.device) for name in settings.ensemble]
         judges = [catalogue.load(name, settings.models, self.device) for name in settings.judges]
+        catalogue.refuse_twins(self.ensemble, judges)
         recognisers = [Recogniser(network, network in self.ensemble) for network in [*self.ensemble, *judges]]
         self._judges = Judges(self._detector, recognisers, self.perceptual, self.device)
 

@@ -125,6 +125,7 @@ def _score(
         shared=_distance(original, shared),
         similarity_before=_similarity(original, as_is),
         similarity_after=_similarity(original, delivered),
+        sha256=recogniser.network.sha256,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, evaluate, protect, retry, run, status
+from lowkeyd.cli import configure, demo, evaluate, models, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -47,6 +47,7 @@ app.command()(status.status)
 app.command()(demo.demo)
 app.command()(evaluate.evaluate)
 app.command()(retry.retry)
+app.add_typer(models.app, name="models")
 app.add_typer(configure.app, name="config")
 
 

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from lowkeyd import config as configuration
-from lowkeyd.cli.options import ConfigFile, load_or_default
+from lowkeyd.cli.options import ConfigFile, load_or_defaults
 from lowkeyd.model import readable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def evaluate(
 
     Example: lowkeyd evaluate people/ --protect 20 --preset subtle --preset balanced --plot people.png
     """
-    configured = load_or_default(config)
+    configured = load_or_defaults(config)
     presets = preset or [configured.attack.preset]
     for name in presets:
         configuration.parse({"attack": {"preset": name}}, "--preset")

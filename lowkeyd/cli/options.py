@@ -24,7 +24,7 @@ def load(option: Path | None) -> config.Config:
     return config.load(config.locate(option))
 
 
-def load_or_default(option: Path | None) -> config.Config:
+def load_or_defaults(option: Path | None) -> config.Config:
     """Without any configuration file the defaults do; a file that was named has to be there. Raises ConfigError."""
     path = config.locate(option)
     named = option is not None or config.ENVIRONMENT_VARIABLE in os.environ

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from lowkeyd.cli.options import ConfigFile, load_or_default
+from lowkeyd.cli.options import ConfigFile, load_or_defaults
 from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox, delivery_name
@@ -32,7 +32,7 @@ def protect(
 
     Example: lowkeyd protect holiday.jpg party.heic -o protected/
     """
-    settings = load_or_default(config)
+    settings = load_or_defaults(config)
     console = Console(stderr=True)
     outbox = _outbox(output)
     with console.status("Loading the networks ..."):

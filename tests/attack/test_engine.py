@@ -1,5 +1,10 @@
 """The room's front door: pixels and faces in, protected pixels and a verdict out."""
 
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,10 +12,14 @@ from lowkeyd import config
 from lowkeyd.attack.crop import SIDE, Square
 from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.engine import Engine
+from lowkeyd.attack.networks import entries, ledger
+from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.attack.verify import Versions
 from lowkeyd.errors import ConfigError, WeightsError
 from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
+from lowkeyd.store.queue import verdict_json
+from tests.attack.networks import checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +115,48 @@ def test_a_device_that_is_not_there_is_a_matter_of_configuration() -> None:
 def test_an_unknown_network_is_named_with_the_known_ones() -> None:
     with pytest.raises(WeightsError, match="there is no face network 'dlip'; known are dlib"):
         Engine(config.Attack(ensemble=("dlip",)), "cpu")
+
+
+def test_a_verdict_says_by_which_weights_it_was_made(engine: Engine, portrait: Pixels, face: Face) -> None:
+    stored = json.loads(verdict_json(engine.verify(versions(portrait, portrait), [face], "subtle")))
+    (score,) = stored["faces"][0]["scores"]
+    path = entries.find("dlib", Path("/nowhere")).path(Path("/nowhere"))
+    assert score["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_network_of_another_family_is_attacked_and_others_judge(tmp_path: Path, portrait: Pixels, face: Face) -> None:
+    """With made-up weights: one that is shown boxes is attacked, one that is narrow judges beside dlib's."""
+    files = {"box": ("facenet", checkpoints.facenet()), "narrow": ("mobilefacenet", checkpoints.mobilefacenet())}
+    for name, (family, content) in files.items():
+        (tmp_path / f"{name}.pt").write_bytes(content)
+        ledger.record(tmp_path, name, Record(family, f"{name}.pt", hashlib.sha256(content).hexdigest()))
+    engine = Engine(config.Attack(ensemble=("box",), judges=("dlib", "narrow"), models=tmp_path), "cpu")
+    (pixels,) = engine.protect([portrait], [[face]], "subtle", lambda _done, _total: None)
+    verdict = engine.verify(versions(portrait, pixels), [face], "subtle")
+    scores = verdict.faces[0].scores
+    assert [(score.network, score.attacked) for score in scores] == [("box", True), ("dlib", False), ("narrow", False)]
+    assert len({score.sha256 for score in scores}) == 3
+    assert verdict.independent
+    assert scores[0].after > 5 * scores[0].before, "attacks on others bring it to less than three times"
+    assert scores[1].after < scores[1].threshold, "made-up weights teach an attack nothing about faces"
+
+
+def test_the_attacked_weights_cannot_judge_under_another_name(tmp_path: Path) -> None:
+    shutil.copy(entries.find("dlib", tmp_path).path(tmp_path), tmp_path / "mine.dat")
+    digest = hashlib.sha256((tmp_path / "mine.dat").read_bytes()).hexdigest()
+    ledger.record(tmp_path, "mine", Record("dlib", "mine.dat", digest))
+    assert Engine(config.Attack(ensemble=("mine",), models=tmp_path), "cpu"), "by itself it is as good as any"
+    sentence = (
+        r"judges: 'mine' has the same weights as 'dlib', which is attacked, so it cannot be an independent judge$"
+    )
+    with pytest.raises(ConfigError, match=sentence):
+        Engine(config.Attack(judges=("mine",), models=tmp_path), "cpu")
+
+
+def test_the_attacked_weights_cannot_judge_from_a_file_that_was_written_anew(tmp_path: Path) -> None:
+    """The hash of such a file is another, the network is not."""
+    content = entries.find("dlib", tmp_path).content(tmp_path) + b"\n"
+    (tmp_path / "mine.dat").write_bytes(content)
+    ledger.record(tmp_path, "mine", Record("dlib", "mine.dat", hashlib.sha256(content).hexdigest()))
+    with pytest.raises(ConfigError, match="judges: 'mine' has the same weights as 'dlib'"):
+        Engine(config.Attack(judges=("mine",), models=tmp_path), "cpu")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from lowkeyd.attack import weights
-from lowkeyd.attack.networks import dlib
 from lowkeyd.errors import WeightsError
 from lowkeyd.model import sha256
 
@@ -51,18 +50,3 @@ def test_a_missing_package_or_file_is_named() -> None:
         weights.packaged("no_such_package", "x")
     with pytest.raises(WeightsError, match="missing from the package lpips"):
         weights.packaged("lpips", "no/such/file")
-
-
-def test_dlibs_file_is_read_layer_by_layer() -> None:
-    path = dlib.file()
-    layers = weights.dlib_layers(path.read_bytes(), path)
-    assert [layer.kind for layer in layers].count("con") == 29
-    assert layers[0].weight.shape == (32, 3, 7, 7)
-    assert (layers[0].stride, layers[0].padding) == (2, 0)
-    assert layers[-1].weight.shape == (256, 128)
-
-
-def test_a_damaged_dlib_file_is_refused() -> None:
-    path = dlib.file()
-    with pytest.raises(WeightsError, match=f"{path}: not dlib's face recognition network"):
-        weights.dlib_layers(path.read_bytes()[:100_000], path)

@@ -10,7 +10,11 @@ from lowkeyd import cli
 from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePhoto
 from tests.cli.conftest import Lowkeyd
 
-COMMANDS = ["run", "protect", "status", "demo", "retry", "config init", "config check", "config show"]
+COMMANDS = [
+    *("run", "protect", "status", "demo", "evaluate", "retry"),
+    *("models list", "models fetch", "models add", "models check"),
+    *("config init", "config check", "config show"),
+]
 
 
 def test_the_version_is_the_packages(lowkeyd: Lowkeyd) -> None:

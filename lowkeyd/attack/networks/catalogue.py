@@ -1,7 +1,8 @@
-"""The face networks that settings can name, and how each wants its faces."""
+"""The face networks that settings can name, loaded, each with how it wants its faces and compares them."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,37 @@ import torch
 from torch import Tensor, nn
 
 from lowkeyd.attack import align
-from lowkeyd.attack.networks import dlib, mobilefacenet
-from lowkeyd.errors import WeightsError
+from lowkeyd.attack.networks import (
+    dlib,
+    embedder,
+    entries,
+    facenet,
+    ir,
+    iresnet,
+    mobilefacenet,
+    onnx_graph,
+    resnet,
+)
+from lowkeyd.attack.networks.embedder import Embedder
+from lowkeyd.attack.networks.entries import Family, Template
+from lowkeyd.attack.networks.portrait import portrait
+from lowkeyd.errors import ConfigError
+from lowkeyd.model import sha256
 
 Landmarks = npt.NDArray[np.float32]
 
-_DLIB_CHIP = np.array([(49.26, 47.38), (103.65, 47.37), (75.46, 80.16), (52.37, 107.77), (99.56, 107.84)], np.float32)
-"""Where MTCNN's five landmarks fall in dlib's own 150-pixel face chip (padding 0.25): medians over 200 faces of LFW."""
+_BUILDERS = {
+    "dlib": dlib.build,
+    "mobilefacenet": mobilefacenet.build,
+    "facenet": facenet.build,
+    "ir": ir.build,
+    "resnet": resnet.build,
+    "iresnet": iresnet.build,
+    "onnx": onnx_graph.build,
+}
+_TEMPLATE_PX = 112
+_SAME_COSINE = 0.98
+"""Of two networks' embeddings of one face: the same weights in two file formats reach 0.999, others stay near 0."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +50,8 @@ class FaceNetwork:
 
     `template`: where its chip (height, width) wants the five landmarks, in pixels; None for networks that are shown the
     detector's box. `unit`: whether its embeddings are compared by direction; `threshold`: one person below this
-    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known.
+    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `sha256`: of the file
+    that its weights came from.
     """
 
     name: str
@@ -35,6 +61,7 @@ class FaceNetwork:
     unit: bool
     threshold: float
     centre: Tensor | None = None
+    sha256: str = ""
 
     def transforms(self, points: Landmarks) -> Landmarks:
         """From a face's points (N x 7 x 2) to its chip: N x 2 x 3."""
@@ -48,34 +75,69 @@ class FaceNetwork:
         return torch.nn.functional.normalize(embeddings) if self.unit else embeddings
 
 
-def _centre(name: str) -> Tensor:
-    """The mean of 1,000 unit embeddings, two photos each of 500 people of LFW, which lies beside this file."""
-    return torch.from_numpy(np.load(Path(__file__).with_name(f"{name}_centre.npy")))
-
-
-def _dlib(_folder: Path) -> FaceNetwork:
-    return FaceNetwork("dlib", dlib.load(), _DLIB_CHIP, (150, 150), unit=False, threshold=0.6, centre=_centre("dlib"))
-
-
-def _mobilefacenet(folder: Path) -> FaceNetwork:
-    template = align.ARCFACE - np.array((8.0, 0.0), np.float32)  # its chips are 96 pixels wide
-    module = mobilefacenet.load(folder)
-    return FaceNetwork("mobilefacenet", module, template, (112, 96), unit=True, threshold=MOBILEFACENET_THRESHOLD)
-
-
-MOBILEFACENET_THRESHOLD = 1.076
-"""Its distance at a false accept rate of 0.001 over all pairs of 500 people of LFW: `benchmarks/thresholds.py`."""
-
-BUILDERS: dict[str, Callable[[Path], FaceNetwork]] = {"dlib": _dlib, "mobilefacenet": _mobilefacenet}
-
-
 def load(name: str, folder: Path, device: str) -> FaceNetwork:
     """A network, ready to be differentiated with respect to its input only. `folder`: the user's own weight files.
 
     Raises WeightsError for an unknown name, naming the known ones, and for weights that cannot be had.
     """
-    if name not in BUILDERS:
-        raise WeightsError(f"[attack]: there is no face network '{name}'; known are {', '.join(sorted(BUILDERS))}")
-    network = BUILDERS[name](folder)
-    network.module.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # a tenth faster
-    return network
+    entry = entries.find(name, folder)
+    content = entry.content(folder)
+    module = build(entry.family, content, entry.path(folder))
+    return FaceNetwork(
+        name,
+        module.to(device).to(memory_format=torch.channels_last),  # a tenth faster
+        _template(entry.family.template, module.chip),
+        module.chip,
+        entry.family.unit,
+        entry.threshold,
+        _centre(entry.centre),
+        sha256(content),
+    )
+
+
+def build(family: Family, content: bytes, source: Path) -> Embedder:
+    """The module that a file of this family holds, at rest. Raises WeightsError."""
+    module = _BUILDERS[family.name](content, source)
+    module.eval().requires_grad_(False)
+    embedder.flush(module)
+    return module
+
+
+def _template(template: Template, chip: tuple[int, int]) -> Landmarks | None:
+    if template == "box":
+        return None
+    if template != "arcface":
+        return np.array(template, np.float32)
+    height, width = chip
+    scale = height / _TEMPLATE_PX  # chips that are not square have their sides cut off
+    return align.ARCFACE * np.float32(scale) + np.array(((width - height) / 2, 0), np.float32)
+
+
+def _centre(file: str | None) -> Tensor | None:
+    return None if file is None else torch.from_numpy(np.load(Path(__file__).with_name(file)))
+
+
+def refuse_twins(attacked: Sequence[FaceNetwork], judges: Sequence[FaceNetwork]) -> None:
+    """Raises ConfigError when a judge is one of the attacked networks under another name, or in another file format:
+    it would only repeat what the attack has told itself."""
+    for judge, network in product(judges, attacked):
+        if _are_twins(judge, network):
+            raise ConfigError(
+                f"[attack] judges: '{judge.name}' has the same weights as '{network.name}', which is attacked, so it"
+                " cannot be an independent judge"
+            )
+
+
+def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
+    if a.sha256 == b.sha256:
+        return True
+    one, other = signature(a.module, a.chip), signature(b.module, b.chip)
+    return one.shape == other.shape and float(one @ other) > _SAME_COSINE
+
+
+@torch.no_grad()
+def signature(module: nn.Module, chip: tuple[int, int]) -> Tensor:
+    """What a network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
+    device = next(module.buffers()).device
+    embedding: Tensor = module(portrait(chip).to(device))
+    return torch.nn.functional.normalize(embedding)[0].cpu()

@@ -10,31 +10,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lowkeyd.attack import weights
-from lowkeyd.attack.weights import DlibLayer
+from lowkeyd.attack.networks import dlib_file
+from lowkeyd.attack.networks.dlib_file import Layer
+from lowkeyd.attack.networks.embedder import Embedder
+from lowkeyd.errors import WeightsError
 
-_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-_MEAN = (122.782, 117.001, 104.298)
+_CHIP = (150, 150)
+_MEAN, _SCALE = (122.782, 117.001, 104.298), 256.0
 _BLOCK_LAYERS = 4  # conv, affine, conv, affine
+_LAYERS = 2 + 14 * _BLOCK_LAYERS + 1  # stem, blocks, fc
 
 
-def load() -> nn.Module:
-    """The network with the weights that face_recognition_models carries. Raises WeightsError."""
-    path = file()
-    return DlibResNet(weights.dlib_layers(weights.read_checked(path, _SHA256), path))
-
-
-def file() -> Path:
-    """Where the weights lie. Raises WeightsError."""
-    return weights.packaged("face_recognition_models", "models/dlib_face_recognition_resnet_model_v1.dat")
+def build(content: bytes, source: Path) -> Embedder:
+    """The network, from dlib's own file. Raises WeightsError."""
+    layers = dlib_file.layers(content, source)
+    if len(layers) != _LAYERS:
+        raise WeightsError(
+            f"{source}: not dlib's face recognition network: it has {len(layers)} layers, expected {_LAYERS}"
+        )
+    return Embedder(DlibResNet(layers), "ResNet-29", _CHIP, _MEAN, _SCALE)
 
 
 class DlibResNet(nn.Module):
-    """N x 3 x 150 x 150, RGB, [0, 1], to raw embeddings, N x 128: compared as they are, one person below 0.6."""
+    """N x 3 x 150 x 150, about [-0.5, 0.5], to raw embeddings, N x 128: compared as they are, one person below 0.6."""
 
-    mean: Tensor
-
-    def __init__(self, layers: Sequence[DlibLayer]) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         *body, last = layers
         self.stem = _convolution(*body[:2])
@@ -43,11 +43,9 @@ class DlibResNet(nn.Module):
         inputs, outputs = last.weight.shape
         self.project = nn.Linear(inputs, outputs, bias=False)
         self.project.weight.data = torch.from_numpy(last.weight.T.copy())
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed faces."""
-        x = (x * 255.0 - self.mean) / 256.0  # [0, 1] to about [-0.5, 0.5]
         x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)  # (N, 32, 35, 35)
         x = self.blocks[:-1](x)  # (N, 256, 4, 4)
         # Alone in a batch, the few pixels that are left get other last digits in each backward pass (oneDNN 3.13).
@@ -59,7 +57,7 @@ class DlibResNet(nn.Module):
 class _Block(nn.Module):
     """Two convolutions beside a skip, which a block that halves the size pools by 2."""
 
-    def __init__(self, layers: Sequence[DlibLayer]) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         self.first = _convolution(*layers[:2])
         self.second = _convolution(*layers[2:])
@@ -71,7 +69,7 @@ class _Block(nn.Module):
         return F.relu(_add(branch, skip))
 
 
-def _convolution(con: DlibLayer, affine: DlibLayer) -> nn.Conv2d:
+def _convolution(con: Layer, affine: Layer) -> nn.Conv2d:
     """The affine layer that follows, a batch norm at rest, folded into the convolution."""
     filters, channels, *kernel = con.weight.shape
     folded = nn.Conv2d(channels, filters, (kernel[0], kernel[1]), con.stride, con.padding)

@@ -1,34 +1,27 @@
-"""MobileFaceNet (Chen et al., 2018, arXiv 1804.07573), in the layout of the checkpoint that it is loaded from."""
+"""MobileFaceNet (Chen et al., 2018, arXiv 1804.07573), in the key layout of Xiaoccer/MobileFaceNet_Pytorch."""
 
-from io import BytesIO
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from lowkeyd.attack import weights
-from lowkeyd.errors import WeightsError
+from lowkeyd.attack.networks import checkpoint
+from lowkeyd.attack.networks.embedder import Embedder, fold
 
-FILE = "mobilefacenet_casia_068.ckpt"
-_SHA256 = "e839247cdbdfc023fb7cadeaf53a4549d50c8fc24ad154c02e35920ea8910d99"
+_CHIP = (112, 96)
+_SCALE = 128.0
 _SETTINGS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 """Expansion, channels, repetitions and first stride of each row of bottlenecks: table 1 of the paper."""
 
 
-def load(folder: Path) -> nn.Module:
-    """The network with the weights from `folder`. Raises WeightsError."""
-    path = folder / FILE
-    content = weights.read_checked(path, _SHA256)
-    network = MobileFaceNet()
-    try:
-        network.load_state_dict(torch.load(BytesIO(content), map_location="cpu", weights_only=True)["net_state_dict"])
-    except (RuntimeError, KeyError) as error:
-        raise WeightsError(f"{path}: not a MobileFaceNet checkpoint: {error}") from error
-    return network
+def build(content: bytes, source: Path) -> Embedder:
+    """The network, from a checkpoint. Raises WeightsError."""
+    network = checkpoint.fit(lambda _: MobileFaceNet(), content, source, "a MobileFaceNet")
+    fold(network)
+    return Embedder(network, "MobileFaceNet", _CHIP, scale=_SCALE)
 
 
 class MobileFaceNet(nn.Module):
-    """N x 3 x 112 x 96, RGB, [0, 1], to embeddings, N x 128, whose direction counts."""
+    """N x 3 x 112 x 96, about [-1, 1], to embeddings, N x 128, whose direction counts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +39,6 @@ class MobileFaceNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed faces."""
-        x = (x * 255.0 - 127.5) / 128.0  # [0, 1] to about [-1, 1]
         x = self.blocks(self.dw_conv1(self.conv1(x)))  # (N, 128, 7, 6)
         x = self.linear1(self.linear7(self.conv2(x)))  # (N, 128, 1, 1)
         return x.flatten(1)

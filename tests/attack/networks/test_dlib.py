@@ -9,7 +9,7 @@ import torch
 
 from lowkeyd.attack import align
 from lowkeyd.attack.crop import Square, shrink
-from lowkeyd.attack.networks import dlib
+from lowkeyd.attack.networks import entries
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.pixels import to_tensor
 from lowkeyd.model import Face, Pixels
@@ -17,7 +17,7 @@ from lowkeyd.model import Face, Pixels
 
 @pytest.fixture(scope="module")
 def original() -> "library.face_recognition_model_v1":
-    return library.face_recognition_model_v1(str(dlib.file()))
+    return library.face_recognition_model_v1(str(entries.find("dlib", Path("/nowhere")).path(Path("/nowhere"))))
 
 
 def chip_of(portrait: Pixels, face: Face, network: FaceNetwork) -> Pixels:
