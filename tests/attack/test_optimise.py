@@ -43,7 +43,7 @@ def test_the_face_moves_away_within_its_budget(
     by_chance = Objective([dlib_network], x, points).protection(x + noise, [View()])
     assert float(moved) > 10 * float(by_chance)
     energy = -10 * torch.log10(delta.square().mean() * (SIDE / 4) ** 2)
-    assert float(energy) == pytest.approx(FEW.psnr_db - 0.52, abs=0.05)
+    assert float(energy) == pytest.approx(FEW.psnr_db - 0.46, abs=0.05)
 
 
 def test_a_smaller_budget_is_kept_too(
