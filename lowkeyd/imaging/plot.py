@@ -1,5 +1,6 @@
 """A picture of a trade: what a change buys, against how much of it is seen."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -28,15 +29,24 @@ def trade(series: Sequence[Series], *, title: str, x_name: str, y_name: str) -> 
     """A PNG: a line per series from (0, start) through its points."""
     sheet = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    most = max(x for line in series for x, _, _ in line.points) * 1.15 or 1.0
+    most = _STEPS * _nice(max(x for line in series for x, _, _ in line.points) / _STEPS)
     draw.text((_LEFT, 20), title, fill=_INK, font=ImageFont.load_default(_TITLE_PX))
     _axes(draw, most, x_name, y_name)
     for number, line in enumerate(series):
         _draw(draw, line, most, _COLOURS[number % len(_COLOURS)])
         _legend(draw, line.name, number)
+    for x, y, name in sorted((point for line in series for point in line.points), key=lambda point: point[1]):
+        if not any(other > y for line in series for _, other, same in line.points if same == name):
+            _name(draw, _place(x, y, most), name)  # once, above the highest of its points
     buffer = BytesIO()
     sheet.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _nice(least: float) -> float:
+    """The next number above that people like to count in."""
+    power = 10 ** math.floor(math.log10(least)) if least > 0 else 0.1
+    return next(power * digit for digit in (1, 2, 2.5, 5, 10) if power * digit > least)
 
 
 def _place(x: float, y: float, most: float) -> tuple[float, float]:
@@ -54,20 +64,23 @@ def _axes(draw: ImageDraw.ImageDraw, most: float, x_name: str, y_name: str) -> N
         draw.line((left, y, _WIDTH - _RIGHT, y), fill=_GRID)
         draw.text((left - 10, y), f"{share:.0%}", fill=_FAINT, font=font, anchor="rm")
         x, bottom = _place(share * most, 0, most)
-        draw.text((x, bottom + 10), f"{share * most:.4f}", fill=_FAINT, font=font, anchor="ma")
+        draw.text((x, bottom + 10), f"{share * most:.4g}", fill=_FAINT, font=font, anchor="ma")
     draw.line((*_place(0, 0, most), *_place(most, 0, most)), fill=_FAINT)
     draw.text((_WIDTH - _RIGHT, _HEIGHT - 30), x_name, fill=_INK, font=font, anchor="rm")
     draw.text((_LEFT - 60, _TOP - 26), y_name, fill=_INK, font=font)
 
 
 def _draw(draw: ImageDraw.ImageDraw, line: Series, most: float, colour: tuple[int, int, int]) -> None:
-    font = ImageFont.load_default(_TEXT_PX)
-    points = [(0.0, line.start, ""), *sorted(line.points)]
-    draw.line([_place(x, y, most) for x, y, _ in points], fill=colour, width=2)
-    for x, y, name in points:
-        across, down = _place(x, y, most)
+    points = [_place(0.0, line.start, most), *(_place(x, y, most) for x, y, _ in sorted(line.points))]
+    draw.line(points, fill=colour, width=2)
+    for across, down in points:
         draw.ellipse((across - _DOT_PX, down - _DOT_PX, across + _DOT_PX, down + _DOT_PX), fill=colour)
-        draw.text((across + _DOT_PX + 3, down - _DOT_PX - 2), name, fill=colour, font=font, anchor="ls")
+
+
+def _name(draw: ImageDraw.ImageDraw, place: tuple[float, float], name: str) -> None:
+    across, down = place
+    font = ImageFont.load_default(_TEXT_PX)
+    draw.text((across + _DOT_PX, down - _DOT_PX - 3), name, fill=_INK, font=font, anchor="ls")
 
 
 def _legend(draw: ImageDraw.ImageDraw, name: str, number: int) -> None:
