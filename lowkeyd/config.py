@@ -11,6 +11,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from lowkeyd import mounts
 from lowkeyd.errors import ConfigError
 
 ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
@@ -233,5 +234,7 @@ def check_folders(config: Config) -> None:
                 faults.append(f"{name} ({tree}) and {other_name} ({other}) must not lie inside one another")
     if len(os.fsencode(config.state.path / "control.sock")) > _SOCKET_PATH_BYTES:
         faults.append(f"[state] path: too long for a control socket: {config.state.path}")
+    if (kind := mounts.kind(config.state.path)) in mounts.NETWORK:
+        faults.append(f"[state] path: on a network drive ({kind}), where SQLite loses data: {config.state.path}")
     if faults:
         raise ConfigError("; ".join(faults))

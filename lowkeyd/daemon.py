@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
-from lowkeyd.store import location, lock
+from lowkeyd.store import backup, location, lock
+from lowkeyd.store.mend import mend
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
@@ -30,6 +32,7 @@ from lowkeyd.work.control import Control, ask
 from lowkeyd.work.dispatch import Dispatcher
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.rebuild import Rebuild
 from lowkeyd.work.recover import recover
 
 log = structlog.get_logger()
@@ -40,6 +43,8 @@ _BEAT_IDLE_S = 30.0
 """An idle daemon lets the disk sleep."""
 _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
+_REBUILD_STEP_S = 120
+"""How long reading one photo and its copy may take on a slow disk: the service manager is told to be patient."""
 _STALE_S = 90.0
 """A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
 
@@ -126,8 +131,17 @@ class Daemon:
         outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
         scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
+        scheduler.add_job(
+            self._back_up, "interval", seconds=backup.EVERY_S, next_run_time=datetime.now(UTC), id="backup"
+        )
         scheduler.start()
         return scheduler
+
+    def _back_up(self) -> None:
+        try:
+            backup.daily(location.database(self._settings.state.path), time.time())
+        except StoreError as error:
+            log.warning("no backup today", reason=str(error))
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -223,8 +237,21 @@ def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.se
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
-    with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
-        return Daemon(settings, photos, serve).run(once=once)
+    state = settings.state.path
+    with lock.hold(state):
+        incomplete = mend(state, time.time())
+        with Queue(location.database(state)) as photos:
+            if incomplete:
+                _rebuild(settings, photos)
+            return Daemon(settings, photos, serve).run(once=once)
+
+
+def _rebuild(settings: config.Config, photos: Queue) -> None:
+    roots = {watch.name: watch.path for watch in settings.watch}
+    max_bytes = int(settings.worker.max_megabytes * 1e6)
+    copy_no_face = settings.outbox.no_face == "copy"
+    rebuilding = Rebuild(photos, roots, settings.outbox.path, max_bytes, copy_no_face)
+    rebuilding.run(lambda: notify(f"EXTEND_TIMEOUT_USEC={_REBUILD_STEP_S * 1_000_000}"))
 
 
 def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:

@@ -530,12 +530,6 @@ def test_a_state_folder_that_cannot_be_written_is_one_sentence(home: Home) -> No
     assert sentence == f"lowkeyd: {home.state}: the state folder cannot be written: Read-only file system"
 
 
-def test_a_damaged_database_is_one_sentence(home: Home) -> None:
-    location.database(home.state).write_bytes(b"this is no database, and long enough to tell" * 100)
-    code, sentence = refusal(home)
-    assert (code, "the database cannot be opened" in sentence) == (1, True)
-
-
 @needs_namespaces()
 @pytest.mark.parametrize("free_kib", [0, 60, 200])
 def test_a_full_disk_under_the_state_is_one_sentence_and_nothing_is_lost(home: Home, free_kib: int) -> None:
