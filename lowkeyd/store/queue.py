@@ -34,7 +34,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Verdict
 from lowkeyd.store import schema
-from lowkeyd.store.schema import photos
+from lowkeyd.store.schema import BARRED, photos
 
 T = TypeVar("T")
 
@@ -114,8 +114,9 @@ class Queue:
         # Spelled out, because an IN list cannot be part of a statement for many rows.
         in_work = or_(*(photos.c.state == state for state in _IN_WORK))
         still = {
-            "state": case((in_work, photos.c.state), else_=literal(State.READY.value)),
+            "state": case((or_(in_work, BARRED), photos.c.state), else_=literal(State.READY.value)),
             "superseded": case((in_work, literal(1)), else_=literal(0)),
+            **{name: case((BARRED, photos.c[name]), else_=None) for name in ("stage", "reason", "advice")},
         }
         upsert = new.on_conflict_do_update(
             index_elements=["watch", "path"],

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     create_engine,
     event,
 )
@@ -22,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from lowkeyd.errors import StoreError
+from lowkeyd.model import Stage, State
 from lowkeyd.store import migrations
 
 SCHEMA_VERSION = migrations.NEWEST
@@ -67,6 +69,8 @@ photos = Table(
     Index("photo_by_content", "sha256", "state"),
 )
 Index("photo_weak", photos.c.state, sqlite_where=photos.c.strength == "weak")
+BARRED = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.WATCH)
+"""A person said that this photo is never to be protected; that holds for all its versions."""
 
 daemon = Table(
     "daemon",
