@@ -22,6 +22,7 @@ from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import backup, location, lock
+from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.mend import mend
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
@@ -211,12 +212,18 @@ class Daemon:
         return 1 if counts.get(State.FAILED) else 0
 
     def _answer(self, question: Any) -> dict[str, Any]:
-        """The control socket's one question: `{"retry": null | [[watch, path], ...]}`."""
+        """The control socket's questions: `{"retry": null | [[watch, path], ...]}`, and `ignore`, `unignore` alike."""
         match question:
             case {"retry": None}:
                 paths = None
             case {"retry": [*asked]}:
                 paths = [_place(place) for place in asked]
+            case {"ignore": [*asked]}:
+                return {"ignored": bar(self._photos, map(_place, asked), time.time())}
+            case {"unignore": [*asked]}:
+                count = unbar(self._photos, map(_place, asked), time.time())
+                self._wake.set()
+                return {"unignored": count}
             case _:
                 raise ValueError(f"no such question: {question!r}")
         count = self._photos.retry(paths, time.time())
@@ -258,10 +265,32 @@ def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int
     """Make failed and waiting photos ready again, by way of the daemon if one runs. Returns how many."""
     state: Path = settings.state.path
     if lock.is_held(state):
-        asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
+        asked = None if paths is None else _sendable(paths)
         return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    with _without_daemon(settings) as photos:
+        return photos.retry(paths, time.time())
+
+
+def ignore(settings: config.Config, paths: list[tuple[str, bytes]], *, undo: bool) -> int:
+    """Leave photos alone for good, or take that back, by way of the daemon if one runs. Returns how many."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        question = "unignore" if undo else "ignore"
+        return int(ask(location.control_socket(state), {question: _sendable(paths)})[f"{question}d"])
+    with _without_daemon(settings) as photos:
+        return (unbar if undo else bar)(photos, paths, time.time())
+
+
+def _sendable(paths: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    return [(watch, os.fsdecode(path)) for watch, path in paths]
+
+
+@contextmanager
+def _without_daemon(settings: config.Config) -> Iterator[Queue]:
+    """The database, while no daemon runs."""
+    state: Path = settings.state.path
     config.check_folders(settings)
     if not os.path.exists(location.database(state)):
         raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
     with lock.hold(state), Queue(location.database(state)) as photos:
-        return photos.retry(paths, time.time())
+        yield photos

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, protect, retry, run, status
+from lowkeyd.cli import configure, demo, explain, failed, history, ignore, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -45,7 +45,11 @@ app.command()(run.run)
 app.command()(protect.protect)
 app.command()(status.status)
 app.command()(demo.demo)
+app.command()(explain.explain)
+app.command()(failed.failed)
 app.command()(retry.retry)
+app.command()(ignore.ignore)
+app.command()(history.history)
 app.add_typer(configure.app, name="config")
 
 

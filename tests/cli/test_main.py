@@ -10,7 +10,10 @@ from lowkeyd import cli
 from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePhoto
 from tests.cli.conftest import Lowkeyd
 
-COMMANDS = ["run", "protect", "status", "demo", "retry", "config init", "config check", "config show"]
+COMMANDS = [
+    *("run", "protect", "status", "demo", "retry", "config init", "config check", "config show"),
+    *("explain", "failed", "ignore", "history"),
+]
 
 
 def test_the_version_is_the_packages(lowkeyd: Lowkeyd) -> None:
