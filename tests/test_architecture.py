@@ -16,10 +16,11 @@ PACKAGE = Path(__file__).parents[1] / "lowkeyd"
 FLOORS = (
     {"__main__"},
     {"cli", "daemon"},
-    {"status"},
+    {"health", "doctor"},
+    {"status", "metrics", "hook"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "model", "mounts", "notify"},
+    {"config", "errors", "finding", "model", "mounts", "notify"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 

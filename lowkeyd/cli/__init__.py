@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, explain, failed, history, ignore, protect, retry, run, status
+from lowkeyd.cli import configure, demo, doctor, explain, failed, health, history, ignore, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -50,6 +50,8 @@ app.command()(failed.failed)
 app.command()(retry.retry)
 app.command()(ignore.ignore)
 app.command()(history.history)
+app.command()(health.health)
+app.command()(doctor.doctor)
 app.add_typer(configure.app, name="config")
 
 

@@ -96,6 +96,29 @@ def history(database: Path, limit: int, *, after: int = 0) -> list[Event]:
         return [_event(row) for row in connection.execute(query, (after, limit))]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What tells whether the queue moves: since when the photo that has been claimable for longest is so, since when
+    the oldest waiting one is known, and why it waits; and when a photo's way last ended. Seconds since the epoch."""
+
+    claimable_since: float | None
+    waiting_since: float | None
+    waiting_reason: str | None
+    ended_at: float | None
+
+
+def progress(database: Path, now: float) -> Progress:
+    """How the queue moves. Raises StoreError."""
+    claimable = """SELECT min(max(changed_at, not_before)) FROM photo
+        WHERE state IN ('ready', 'waiting') AND not_before <= ?"""
+    waiting = "SELECT added_at, reason FROM photo WHERE state = 'waiting' ORDER BY added_at LIMIT 1"
+    with reading(database) as connection:
+        (claimable_since,) = connection.execute(claimable, (now,)).fetchone()
+        since, reason = connection.execute(waiting).fetchone() or (None, None)
+        (ended_at,) = connection.execute("SELECT max(at) FROM history").fetchone()
+    return Progress(claimable_since, since, reason, ended_at)
+
+
 def failures(database: Path, names: int) -> list[Failure]:
     """Failed photos by what went wrong, the commonest first, with up to `names` of their names. Raises StoreError."""
     groups = """SELECT ifnull(stage, ''), ifnull(reason, ''), ifnull(advice, ''), count(*) FROM photo
@@ -117,3 +140,18 @@ def _names(connection: sqlite3.Connection, values: tuple[Any, ...]) -> tuple[str
 def _event(row: tuple[Any, ...]) -> Event:
     number, at, watch, path, state, *rest = row
     return Event(number, at, watch, readable(path), State(state), *rest)
+
+
+def fault(database: Path) -> str | None:
+    """What SQLite finds wrong with the file, if anything; the file is only read. Raises StoreError."""
+    with reading(database) as connection:
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            return str(error)
+    return None if found == "ok" else str(found)
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """Of the library in use."""
+    return sqlite3.sqlite_version_info

@@ -46,7 +46,8 @@ class Rebuild:
                 told_at = time.monotonic()
             if path not in known or not deliveries.same_time(known[path], mtime_ns):
                 found += self._look_at(path, mtime_ns)
-        log.info("outbox looked through", known_again=found)
+        if found:
+            log.warning("deliveries known again from the outbox", photos=found)
         return found
 
     def _look_at(self, path: bytes, mtime_ns: int) -> bool:
