@@ -130,6 +130,19 @@ class Worker(_Section):
     max_decode_s: float = Field(default=120.0, gt=0)
 
 
+class Metrics(_Section):
+    """Figures for Prometheus."""
+
+    textfile: Annotated[str, AfterValidator(lambda name: str(_absolute(Path(name))) if name else "")] = ""
+
+
+class Hook(_Section):
+    """A command of the user's own that is told what happened, as JSON on its standard input."""
+
+    command: tuple[str, ...] = ()
+    every_s: float = Field(default=3600.0, ge=1)
+
+
 class Config(_Section):
     """Everything the daemon can be told. Rooms are handed their section only."""
 
@@ -143,6 +156,8 @@ class Config(_Section):
     scan: Scan = Scan()
     attack: Attack = Attack()
     worker: Worker = Worker()
+    metrics: Metrics = Metrics()
+    hook: Hook = Hook()
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

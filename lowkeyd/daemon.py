@@ -21,10 +21,12 @@ from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
+from lowkeyd.reload import Reload, has_terminal
 from lowkeyd.store import backup, location, lock
 from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.mend import mend
 from lowkeyd.store.queue import Queue
+from lowkeyd.tell import EVERY_S, Teller
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.child import Child, Serve
@@ -46,6 +48,7 @@ _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
 _REBUILD_STEP_S = 120
 """How long reading one photo and its copy may take on a slow disk: the service manager is told to be patient."""
+_RELOADING = "RELOADING=1\nMONOTONIC_USEC={}"
 _STALE_S = 90.0
 """A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
 
@@ -53,8 +56,10 @@ _STALE_S = 90.0
 class Daemon:
     """One state folder, its watches, its outbox and its workers. Use `run`."""
 
-    def __init__(self, settings: config.Config, photos: Queue, serve: Serve) -> None:
+    def __init__(self, settings: config.Config, photos: Queue, serve: Serve, reload: Reload) -> None:
         self._settings = settings
+        self._reload = reload
+        self.renewed: config.Config | None = None  # the settings that it ended for
         self._serve = serve
         self._photos = photos
         self._roots = {watch.name: watch.path for watch in settings.watch}
@@ -95,8 +100,11 @@ class Daemon:
                 self._tend()
                 if once and self._drained():
                     break
-            notify("STOPPING=1")
-            log.info("stopping")
+                self.renewed = self._reload.ready(self._settings)
+                if self.renewed is not None:
+                    break
+            notify("STOPPING=1" if self.renewed is None else _RELOADING.format(time.monotonic_ns() // 1000))
+            log.info("stopping" if self.renewed is None else "reloading")
         if self._failure is not None:
             raise self._failure
         return self._exit_code() if once else 0
@@ -132,11 +140,16 @@ class Daemon:
         outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
         scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
-        scheduler.add_job(
-            self._back_up, "interval", seconds=backup.EVERY_S, next_run_time=datetime.now(UTC), id="backup"
-        )
+        self._keep_house(scheduler)
         scheduler.start()
         return scheduler
+
+    def _keep_house(self, scheduler: BackgroundScheduler) -> None:
+        soon = datetime.now(UTC)
+        scheduler.add_job(self._back_up, "interval", seconds=backup.EVERY_S, next_run_time=soon, id="backup")
+        teller = Teller(self._settings)
+        if teller.has_listeners:
+            scheduler.add_job(teller.tell, "interval", seconds=EVERY_S, next_run_time=soon, id="tell")
 
     def _back_up(self) -> None:
         try:
@@ -151,6 +164,8 @@ class Daemon:
             del before[signal.SIGHUP]  # started with nohup: it is to outlive its terminal
         for number in before:
             signal.signal(number, lambda *_: self._ending.set())
+        if signal.SIGHUP in before and not has_terminal():
+            signal.signal(signal.SIGHUP, lambda *_: self._reload.ask())
         try:
             yield
         finally:
@@ -238,19 +253,35 @@ def _place(place: Any) -> tuple[str, bytes]:
     raise ValueError(f"expected a watch and a path, got {place!r}")
 
 
-def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.serve) -> int:
-    """Be the daemon, with `serve` as what its worker children do. Returns the exit code.
+def run(settings: config.Config, *, path: Path | None = None, once: bool = False, serve: Serve = worker.serve) -> int:
+    """Be the daemon, with `serve` as what its worker children do, and `path` as the file that SIGHUP has read again.
+    Returns the exit code.
 
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
+    if not os.geteuid():
+        log.warning("runs as root", advice="give it a user of its own: `lowkeyd install-service`")
     state = settings.state.path
     with lock.hold(state):
         incomplete = mend(state, time.time())
         with Queue(location.database(state)) as photos:
             if incomplete:
                 _rebuild(settings, photos)
-            return Daemon(settings, photos, serve).run(once=once)
+            return _run(settings, photos, serve, Reload(path, config.check_folders), once=once)
+
+
+def _run(settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *, once: bool) -> int:
+    """New settings reach every part by a new daemon in the same process, which goes on holding the lock."""
+    try:
+        while True:
+            daemon = Daemon(settings, photos, serve, reload)
+            code = daemon.run(once=once)
+            if daemon.renewed is None:
+                return code
+            settings = daemon.renewed
+    finally:
+        reload.stop()
 
 
 def _rebuild(settings: config.Config, photos: Queue) -> None:

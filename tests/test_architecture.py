@@ -16,11 +16,12 @@ PACKAGE = Path(__file__).parents[1] / "lowkeyd"
 FLOORS = (
     {"__main__"},
     {"cli", "daemon"},
-    {"health", "doctor"},
-    {"status", "metrics", "hook"},
+    {"tell"},
+    {"doctor", "health", "hook", "metrics"},
+    {"status"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "finding", "model", "mounts", "notify"},
+    {"config", "errors", "finding", "model", "mounts", "notify", "reload"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 

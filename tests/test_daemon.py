@@ -334,7 +334,7 @@ def in_namespace(home: Home, prepare: str, *arguments: str) -> "subprocess.Compl
 # ---- ending
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_within_seconds_and_releases_the_work_in_hand(home: Home, number: signal.Signals) -> None:
     home.drop("a.jpg", b"slow 600")
     with home.daemon() as daemon:

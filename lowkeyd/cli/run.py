@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lowkeyd import config as configuration
 from lowkeyd.cli.options import ConfigFile, load
 
 
@@ -16,6 +17,8 @@ def run(
 ) -> None:
     """Watch the folders and protect what appears in them, until a signal.
 
+    SIGHUP has a service read its configuration again; a bad one changes nothing. Photos in work start over.
+
     With --once: exits with 75 if photos are left waiting, 1 if any failed.
 
     Example: lowkeyd run --config /etc/lowkeyd/config.toml
@@ -24,7 +27,7 @@ def run(
     _log()
     from lowkeyd import daemon
 
-    raise typer.Exit(daemon.run(settings, once=once))
+    raise typer.Exit(daemon.run(settings, path=configuration.locate(config), once=once))
 
 
 def _log() -> None:

@@ -119,6 +119,30 @@ def progress(database: Path, now: float) -> Progress:
     return Progress(claimable_since, since, reason, ended_at)
 
 
+@dataclass(frozen=True)
+class Digest:
+    """What happened since an event: how often photos came to which end, and the last failures by name."""
+
+    last_id: int
+    done: int
+    weak: int
+    no_face: int
+    failed: int
+    failures: tuple[dict[str, Any], ...]
+
+
+def digest(database: Path, after: int, names: int) -> Digest:
+    """Of everything after the event `after`. Raises StoreError."""
+    counts = """SELECT ifnull(max(id), ?1), ifnull(sum(state = 'done'), 0), ifnull(sum(strength = 'weak'), 0),
+        ifnull(sum(state = 'no_face'), 0), ifnull(sum(state = 'failed'), 0) FROM history WHERE id > ?1"""
+    failed = "SELECT watch, path, stage, reason FROM history WHERE id > ? AND state = 'failed' ORDER BY id DESC LIMIT ?"
+    with reading(database) as connection:
+        last, done, weak, no_face, ended = connection.execute(counts, (after,)).fetchone()
+        rows = connection.execute(failed, (after, names)).fetchall()
+    failures = ({"watch": w, "path": readable(p), "stage": stage, "reason": why} for w, p, stage, why in rows)
+    return Digest(last, done, weak, no_face, ended, tuple(failures))
+
+
 def failures(database: Path, names: int) -> list[Failure]:
     """Failed photos by what went wrong, the commonest first, with up to `names` of their names. Raises StoreError."""
     groups = """SELECT ifnull(stage, ''), ifnull(reason, ''), ifnull(advice, ''), count(*) FROM photo

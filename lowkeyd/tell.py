@@ -1,0 +1,48 @@
+"""What the daemon tells the outside by itself, where that is wished: figures for Prometheus, a digest for a hook."""
+
+import os
+import time
+from pathlib import Path
+
+import structlog
+
+from lowkeyd import config, health, metrics
+from lowkeyd.errors import StoreError
+from lowkeyd.finding import worst
+from lowkeyd.hook import Hook
+from lowkeyd.status import take
+from lowkeyd.store import location, lookup
+
+log = structlog.get_logger()
+
+EVERY_S = 30.0
+"""Collectors come by once or twice a minute."""
+
+
+class Teller:
+    """`tell` is called from the scheduler, again and again."""
+
+    def __init__(self, settings: config.Config) -> None:
+        self._settings = settings
+        database = location.database(settings.state.path)
+        self._hook = Hook(settings.hook, database) if settings.hook.command else None
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody wants to be told."""
+        return self._hook is not None or bool(self._settings.metrics.textfile)
+
+    def tell(self) -> None:
+        """Nobody's trouble with being told is trouble of the daemon's."""
+        try:
+            findings = health.check(self._settings)
+            if self._settings.metrics.textfile:
+                status = take(self._settings, rows=0)
+                progress = lookup.progress(location.database(self._settings.state.path), status.taken_at)
+                disk = os.statvfs(self._settings.outbox.path)
+                text = metrics.render(status, progress, disk.f_bavail * disk.f_frsize, worst(findings))
+                metrics.write(Path(self._settings.metrics.textfile), text)
+            if self._hook is not None:
+                self._hook.turn(findings, time.time())
+        except (StoreError, OSError) as error:
+            log.warning("could not tell", reason=str(error))
