@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, doctor, explain, failed, health, history, ignore, protect, retry, run, status
+from lowkeyd.cli import (
+    configure,
+    demo,
+    doctor,
+    explain,
+    failed,
+    health,
+    history,
+    ignore,
+    install,
+    protect,
+    retry,
+    run,
+    status,
+)
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -52,6 +66,7 @@ app.command()(ignore.ignore)
 app.command()(history.history)
 app.command()(health.health)
 app.command()(doctor.doctor)
+app.command()(install.install_service)
 app.add_typer(configure.app, name="config")
 
 

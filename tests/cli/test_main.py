@@ -12,7 +12,7 @@ from tests.cli.conftest import Lowkeyd
 
 COMMANDS = [
     *("run", "protect", "status", "demo", "retry", "config init", "config check", "config show"),
-    *("explain", "failed", "ignore", "history", "health", "doctor"),
+    *("explain", "failed", "ignore", "history", "health", "doctor", "install-service"),
 ]
 
 
