@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,17 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from lowkeyd import config
+from lowkeyd import chores, config
 from lowkeyd.errors import LowkeydError, StoreError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.reload import Reload, has_terminal
-from lowkeyd.store import backup, location, lock
+from lowkeyd.store import location, lock
 from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.mend import mend
 from lowkeyd.store.queue import Queue
-from lowkeyd.tell import EVERY_S, Teller
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.child import Child, Serve
@@ -35,7 +33,7 @@ from lowkeyd.work.control import Control, ask
 from lowkeyd.work.dispatch import Dispatcher
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
-from lowkeyd.work.rebuild import Rebuild
+from lowkeyd.work.rebuild import rebuild
 from lowkeyd.work.recover import recover
 
 log = structlog.get_logger()
@@ -140,22 +138,9 @@ class Daemon:
         outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
         scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
-        self._keep_house(scheduler)
+        chores.schedule(scheduler, self._settings)
         scheduler.start()
         return scheduler
-
-    def _keep_house(self, scheduler: BackgroundScheduler) -> None:
-        soon = datetime.now(UTC)
-        scheduler.add_job(self._back_up, "interval", seconds=backup.EVERY_S, next_run_time=soon, id="backup")
-        teller = Teller(self._settings)
-        if teller.has_listeners:
-            scheduler.add_job(teller.tell, "interval", seconds=EVERY_S, next_run_time=soon, id="tell")
-
-    def _back_up(self) -> None:
-        try:
-            backup.daily(location.database(self._settings.state.path), time.time())
-        except StoreError as error:
-            log.warning("no backup today", reason=str(error))
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -267,8 +252,12 @@ def run(settings: config.Config, *, path: Path | None = None, once: bool = False
         incomplete = mend(state, time.time())
         with Queue(location.database(state)) as photos:
             if incomplete:
-                _rebuild(settings, photos)
+                rebuild(photos, settings, patience=_ask_for_patience)
             return _run(settings, photos, serve, Reload(path, config.check_folders), once=once)
+
+
+def _ask_for_patience() -> None:
+    notify(f"EXTEND_TIMEOUT_USEC={_REBUILD_STEP_S * 1_000_000}")
 
 
 def _run(settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *, once: bool) -> int:
@@ -282,14 +271,6 @@ def _run(settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *
             settings = daemon.renewed
     finally:
         reload.stop()
-
-
-def _rebuild(settings: config.Config, photos: Queue) -> None:
-    roots = {watch.name: watch.path for watch in settings.watch}
-    max_bytes = int(settings.worker.max_megabytes * 1e6)
-    copy_no_face = settings.outbox.no_face == "copy"
-    rebuilding = Rebuild(photos, roots, settings.outbox.path, max_bytes, copy_no_face)
-    rebuilding.run(lambda: notify(f"EXTEND_TIMEOUT_USEC={_REBUILD_STEP_S * 1_000_000}"))
 
 
 def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:

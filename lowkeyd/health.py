@@ -86,8 +86,9 @@ def _queue(signs: Signs, daemon: dict[str, Any]) -> Finding:
     now, since = signs.status.taken_at, signs.progress.claimable_since
     if since is None:
         return Finding(Level.FINE, "queue", "nothing is left to do")
-    if held := daemon.get("held"):
-        return Finding(Level.FINE, "queue", f"photos are held back: {held}")
+    if hold := daemon.get("hold"):
+        level = Level.DEGRADED if hold["kind"] == "space" else Level.FINE
+        return Finding(level, "queue", f"held back: {hold['reason']}", "Make room." if level else "")
     moved = max(since, signs.progress.ended_at or 0.0, daemon["started_at"])
     busy_since = [worker["since"] for worker in daemon["workers"] if worker["state"] == "busy"]
     if now - max([moved, *busy_since]) > _STUCK_S:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "lowkeyd"
 FLOORS = (
     {"__main__"},
     {"cli", "daemon"},
-    {"tell"},
+    {"chores"},
     {"doctor", "health", "hook", "metrics"},
     {"status"},
     {"work"},

@@ -89,6 +89,12 @@ def test_a_queue_that_moves_is_fine_however_long(daemon: dict[str, Any], progres
     assert verdict(signs(daemon, progress))[0] is Level.FINE
 
 
+@pytest.mark.parametrize(("kind", "level"), [("paused", Level.FINE), ("quiet", Level.FINE), ("space", Level.DEGRADED)])
+def test_a_queue_that_is_held_back_on_purpose_is_fine_one_without_room_is_not(kind: str, level: Level) -> None:
+    held = report(hold={"kind": kind, "reason": "because", "until": None})
+    assert verdict(signs(held, Progress(NOW - 48 * HOUR_S, None, None, None)))[0] is level
+
+
 def test_a_batch_without_end_is_a_broken_queue() -> None:
     stuck = Progress(NOW - 20 * HOUR_S, None, None, NOW - 20 * HOUR_S)
     assert verdict(signs(busy(NOW - 10 * HOUR_S), stuck)) == (Level.BROKEN, "queue")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from lowkeyd import config
 from lowkeyd.errors import LowkeydError
 from lowkeyd.folders import deliveries, originals
 from lowkeyd.folders.outbox import Outbox
@@ -23,6 +24,15 @@ from lowkeyd.store.queue import Queue
 log = structlog.get_logger()
 
 _TELL_S = 10.0
+
+
+def rebuild(photos: Queue, settings: config.Config, patience: Callable[[], None]) -> int:
+    """Look at everything in the outbox; `patience` is called now and then, while that goes on. Returns how many photos
+    are known again."""
+    roots = {watch.name: watch.path for watch in settings.watch}
+    max_bytes = int(settings.worker.max_megabytes * 1e6)
+    copy_no_face = settings.outbox.no_face == "copy"
+    return Rebuild(photos, roots, settings.outbox.path, max_bytes, copy_no_face).run(patience)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
-"""What the daemon tells the outside by itself, where that is wished: figures for Prometheus, a digest for a hook."""
+"""What the daemon does now and then beside photos: a backup of its database every day, and, where that is wished,
+figures for Prometheus and a digest for a hook."""
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -11,12 +14,29 @@ from lowkeyd.errors import StoreError
 from lowkeyd.finding import worst
 from lowkeyd.hook import Hook
 from lowkeyd.status import take
-from lowkeyd.store import location, lookup
+from lowkeyd.store import backup, location, lookup
 
 log = structlog.get_logger()
 
-EVERY_S = 30.0
+_TELL_S = 30.0
 """Collectors come by once or twice a minute."""
+
+
+def schedule(scheduler: Any, settings: config.Config) -> None:
+    """Give the daemon's scheduler its chores, the first time at once."""
+    soon = datetime.now(UTC)
+    scheduler.add_job(back_up, "interval", [settings], seconds=backup.EVERY_S, next_run_time=soon, id="backup")
+    teller = Teller(settings)
+    if teller.has_listeners:
+        scheduler.add_job(teller.tell, "interval", seconds=_TELL_S, next_run_time=soon, id="tell")
+
+
+def back_up(settings: config.Config) -> None:
+    """Today's backup; a full disk is no reason to stop."""
+    try:
+        backup.daily(location.database(settings.state.path), time.time())
+    except (StoreError, OSError) as error:
+        log.warning("no backup today", reason=str(error))
 
 
 class Teller:
