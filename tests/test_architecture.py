@@ -21,7 +21,7 @@ FLOORS = (
     {"status"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "finding", "model", "mounts", "notify", "reload"},
+    {"config", "errors", "finding", "model", "mounts", "notify", "pace", "reload"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lowkeyd.cli import shown
+from lowkeyd.cli import progress, shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
 from lowkeyd.errors import StoreError
@@ -77,10 +77,11 @@ def _stay(screen: Callable[[], RenderableType], console: Console) -> None:
 def render(status: Status) -> RenderableType:
     """The screen."""
     photos = status.photos
-    parts: list[RenderableType] = [_headline(status), *_workers(status), Text(), _counts(status)]
+    parts: list[RenderableType] = [_headline(status), *progress.workers(status), Text(), _counts(status)]
+    parts += [*progress.pace(status), *progress.room(status)]
     if photos.weak:
         parts.append(Text(f"{photos.weak:,} done, but weak: a recogniser still accepts a face.", "yellow"))
-    parts += _running(status)
+    parts += [*_running(status), *progress.last(status)]
     parts += _reasons("Waiting", photos.waiting, status.count(State.WAITING), "yellow", status.taken_at)
     parts += _reasons("Failed", photos.failed, status.count(State.FAILED), "red", status.taken_at)
     return Group(*parts)
@@ -101,20 +102,6 @@ def _headline(status: Status) -> Text:
         line.append(f" · {shown.count(daemon['settling'], 'file')} still being written")
     if status.silent_s is not None:
         line.append(f"\nIt has given no sign of life for {shown.duration(status.silent_s)}: restart it.", "bold red")
-    return line
-
-
-def _workers(status: Status) -> list[RenderableType]:
-    daemon = status.photos.daemon
-    return [_worker(worker) for worker in daemon["workers"]] if status.alive and daemon else []
-
-
-def _worker(worker: dict[str, Any]) -> Text:
-    line = Text(readable(f"worker {worker['device']}: {worker['state']}"), "dim")
-    if worker["photos"]:
-        line.append(f" · batch of {worker['photos']}")
-    if worker["all_steps"]:
-        line.append(f" · step {worker['done_steps']} of {worker['all_steps']}")
     return line
 
 
