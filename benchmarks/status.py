@@ -82,9 +82,9 @@ def _put_all(home: Home, state: str | None) -> None:
 
 
 def _judgement() -> Judgement:
-    score = Score("dlib", attacked=True, threshold=0.6, before=0.0, after=0.9)
+    score = Score("dlib", True, 0.6, 0.0, after=0.9, shared=0.85, similarity_before=1.0, similarity_after=0.2)
     face = FaceVerdict((1.0, 2.0, 3.0, 4.0), True, (score, score), Visibility(0.01, 40.0, 0.99, 0.5))
-    return Judgement(verdict_json(Verdict((face, face))), "protected", "0" * 16, 3.5)
+    return Judgement(verdict_json(Verdict((face, face), "balanced")), "protected", "0" * 16, 3.5)
 
 
 def _time(home: Home, arguments: list[str]) -> float:
