@@ -245,10 +245,10 @@ def run(settings: config.Config, *, path: Path | None = None, once: bool = False
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
-    if not os.geteuid():
-        log.warning("runs as root", advice="give it a user of its own: `lowkeyd install-service`")
     state = settings.state.path
     with lock.hold(state):
+        if not os.geteuid():
+            log.warning("runs as root", advice="give it a user of its own: `lowkeyd install-service`")
         incomplete = mend(state, time.time())
         with Queue(location.database(state)) as photos:
             if incomplete:

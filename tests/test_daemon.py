@@ -522,6 +522,17 @@ def test_an_outbox_that_would_feed_itself_is_one_sentence_and_78(home: Home, arr
     assert (code, "must not lie inside one another" in sentence) == (78, True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root, or give a folder away")
+def test_root_is_served_but_warned_and_turned_away_from_what_another_user_owns(home: Home) -> None:
+    home.drop("a.jpg", b"portrait")
+    result = home.call("run", "--once")
+    assert result.returncode == 0
+    assert sum('event="runs as root"' in line for line in result.stderr.splitlines()) == 1
+    os.chown(home.state, 54_321, 54_321)
+    code, sentence = refusal(home)
+    assert (code, "belongs to user number 54321: run lowkeyd as that user" in sentence) == (1, True)
+
+
 @needs_namespaces()
 def test_a_state_folder_that_cannot_be_written_is_one_sentence(home: Home) -> None:
     result = in_namespace(home, f"mount --bind -o ro {home.state} {home.state}", "run")
