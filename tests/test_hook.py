@@ -76,6 +76,14 @@ def test_a_thousand_failures_are_one_call_with_a_few_names(listener: Listener, p
     assert (message["since"], message["until"]) == (NOW - 2 * HOUR_S, NOW)
 
 
+def test_the_manual_names_every_key(listener: Listener, photos: Queue) -> None:
+    manual = (Path(__file__).parents[1] / "docs/operations.md").read_text(encoding="utf-8")
+    fail(photos)
+    listener.turn(NOW)
+    (message,) = listener.heard()
+    assert {key for key in message if f"`{key}`" not in manual} == {"last_id"}
+
+
 def test_deliveries_are_counted_and_nothing_is_told_twice(listener: Listener, photos: Queue) -> None:
     photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], NOW)
     finish(photos)

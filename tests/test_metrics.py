@@ -54,6 +54,16 @@ def test_each_name_is_explained_once_before_its_samples() -> None:
     assert "lowkeyd_last_scan_timestamp_seconds" not in explained, "there was none yet, and nothing is made up"
 
 
+def test_the_manual_names_every_figure() -> None:
+    manual = (Path(__file__).parents[1] / "docs/operations.md").read_text(encoding="utf-8")
+    workers = [{"device": "cpu", "state": "idle"}]
+    report: dict[str, object] = {"workers": workers, "scanned_at": NOW, "roots": {"inbox": {"offline": None}}}
+    lines = rendered(report, Progress(NOW, None, None, NOW))
+    names = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert {name for name in names if f"`{name}" not in manual} == set()
+    assert len(names) == 10
+
+
 def test_a_collector_never_reads_half_a_file(tmp_path: Path) -> None:
     target = tmp_path / "lowkeyd.prom"
     target.write_text("old")

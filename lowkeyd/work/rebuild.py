@@ -6,7 +6,7 @@ this easier, but whoever has the original, or a guess at it, could then link the
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,13 @@ from lowkeyd.store.queue import Queue
 log = structlog.get_logger()
 
 _TELL_S = 10.0
+
+_Names = Callable[[Path, bytes], Iterable[bytes]]
+"""Below a watched folder, where the photo may lie that a copy was made of."""
+
+
+def _own_name(_root: Path, copy: bytes) -> Iterable[bytes]:
+    return [copy]
 
 
 def rebuild(photos: Queue, settings: config.Config, patience: Callable[[], None]) -> int:
@@ -50,20 +57,24 @@ class Rebuild:
         """Look at everything in the outbox; `alive` is told now and then that it goes on. Returns how many are known
         again."""
         known, found, told_at = adopt.deliveries(self.photos), 0, 0.0
-        for path, mtime_ns in deliveries.walk(self.outbox):
-            if time.monotonic() - told_at > _TELL_S:
-                alive()
-                told_at = time.monotonic()
-            if path not in known or not deliveries.same_time(known[path], mtime_ns):
-                found += self._look_at(path, mtime_ns)
+        # Photos whose copies bear their very names come first: what is left then belongs to numbered ones.
+        for names in (_own_name, deliveries.originals_of):
+            for path, mtime_ns in deliveries.walk(self.outbox):
+                if time.monotonic() - told_at > _TELL_S:
+                    alive()
+                    told_at = time.monotonic()
+                is_known = path in known and deliveries.same_time(known[path], mtime_ns)
+                if not is_known and self._look_at(path, mtime_ns, names):
+                    known[path] = mtime_ns
+                    found += 1
         if found:
             log.warning("deliveries known again from the outbox", photos=found)
         return found
 
-    def _look_at(self, path: bytes, mtime_ns: int) -> bool:
+    def _look_at(self, path: bytes, mtime_ns: int, names: _Names) -> bool:
         watch, _, copy = path.partition(b"/")
         root = self.roots.get(watch.decode(errors="replace"))
-        photo = self._photo(watch.decode(errors="replace"), root, copy, mtime_ns) if root else None
+        photo = self._photo(watch.decode(errors="replace"), root, names(root, copy), mtime_ns) if root else None
         content = Outbox(self.outbox).read(path) if photo else None
         if root is None or photo is None or content is None:
             return False
@@ -78,8 +89,8 @@ class Rebuild:
         adopt.adopt(self.photos, photo, original, delivery, protected=not same)
         return True
 
-    def _photo(self, watch: str, root: Path, copy: bytes, mtime_ns: int) -> Photo | None:
-        for path in deliveries.originals_of(root, copy):
+    def _photo(self, watch: str, root: Path, names: Iterable[bytes], mtime_ns: int) -> Photo | None:
+        for path in names:
             signature = deliveries.look(root, path)
             if signature is None or not deliveries.same_time(signature.mtime_ns, mtime_ns):
                 continue

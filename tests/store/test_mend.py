@@ -113,6 +113,18 @@ def test_a_lost_database_comes_back_from_its_backup(state: Path) -> None:
         assert photos.counts() == {State.READY: 500}
 
 
+def test_a_log_that_outlived_its_database_is_not_played_into_the_next_one(tmp_path: Path) -> None:
+    database = location.database(tmp_path)
+    log = database.with_name(f"{database.name}-wal")
+    with Queue(database) as photos:
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], NOW)
+        content = log.read_bytes()
+    database.unlink()
+    log.write_bytes(content)
+    assert mend(tmp_path, NOW)
+    assert (log.exists(), [path.read_bytes() for path in damaged(tmp_path)]) == (False, [content])
+
+
 def test_a_database_that_cannot_be_read_now_is_not_given_up(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = location.database(state)
     with closing(sqlite3.connect(database, isolation_level=None)) as other:

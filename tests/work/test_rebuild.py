@@ -8,6 +8,7 @@ import pytest
 
 from lowkeyd.imaging.metadata import xmp
 from lowkeyd.model import Photo, Signature, State, sha256
+from lowkeyd.store import lookup
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.rebuild import Rebuild
 
@@ -70,6 +71,20 @@ def test_a_copy_in_another_format_and_under_a_number_is_found_too(
     put("outbox/inbox/a (1).jpg", b"protected two" + MARK)
     assert rebuild(photos, tmp_path) == 2
     assert offer_again(photos, tmp_path, b"a.jpg") == offer_again(photos, tmp_path, b"a.heic") == 0
+
+
+def test_each_copy_finds_its_own_photo_though_another_has_nearly_its_name(
+    photos: Queue, tmp_path: Path, put: Callable[..., Path]
+) -> None:
+    put("inbox/a.jpg", b"one")
+    put("inbox/a.png", b"two")
+    put("outbox/inbox/a.jpg", b"protected one" + MARK)
+    put("outbox/inbox/a (1).jpg", b"protected two" + MARK)
+    assert rebuild(photos, tmp_path) == 2
+    for name, copy in ((b"a.jpg", b"inbox/a.jpg"), (b"a.png", b"inbox/a (1).jpg")):
+        entry = lookup.photo(tmp_path / "db.sqlite3", "inbox", name)
+        assert entry is not None
+        assert entry.delivery == copy
 
 
 @pytest.mark.parametrize(
