@@ -91,7 +91,8 @@ def test_a_queue_that_moves_is_fine_however_long(daemon: dict[str, Any], progres
 
 @pytest.mark.parametrize(("kind", "level"), [("paused", Level.FINE), ("quiet", Level.FINE), ("space", Level.DEGRADED)])
 def test_a_queue_that_is_held_back_on_purpose_is_fine_one_without_room_is_not(kind: str, level: Level) -> None:
-    held = report(hold={"kind": kind, "reason": "because", "until": None})
+    worker = {"device": "cpu", "state": "waiting: because", "since": NOW}
+    held = report(hold={"kind": kind, "reason": "because", "until": None}, workers=[worker])
     assert verdict(signs(held, Progress(NOW - 48 * HOUR_S, None, None, None)))[0] is level
 
 
