@@ -5,12 +5,14 @@
 
 import re
 import sys
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from lowkeyd.cli import progress
 from lowkeyd.cli.shown import PIPE_COLUMNS
 from lowkeyd.cli.status import render
 from lowkeyd.model import State
@@ -68,6 +70,13 @@ def printed(width: int, colours: bool = False) -> str:
 @pytest.mark.parametrize("name", WIDTHS)
 def test_the_screen_is_as_it_was_when_a_person_liked_it(name: str) -> None:
     assert printed(WIDTHS[name]) == (SCREENS / f"status-{name}.txt").read_text(encoding="utf-8")
+
+
+def test_what_is_held_back_has_no_pace() -> None:
+    status = busy()
+    held = {**(status.photos.daemon or {}), "hold": {"kind": "paused", "reason": "film night", "until": None}}
+    assert progress.pace(status) != []
+    assert progress.pace(replace(status, photos=replace(status.photos, daemon=held))) == []
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
