@@ -29,6 +29,8 @@ def _worker(worker: dict[str, Any]) -> RenderableType:
     if worker["photos"]:
         faces = f" with {shown.count(worker['faces'], 'face')}" if worker.get("faces") else ""
         line.append(f" · {shown.count(worker['photos'], 'photo')}{faces}")
+    elif worker.get("peak_mb"):
+        line.append(f" · has held up to {worker['peak_mb'] / 1000:.1f} GB")
     done, total = worker["done_steps"], worker["all_steps"]
     if not total:
         return line

@@ -38,7 +38,15 @@ def busy() -> Status:
         ("grandmother's phone", State.DONE): 12_345,
     }
     worker = {"device": "cuda:0", "state": "busy", "photos": 6, "faces": 11, "done_steps": 21, "all_steps": 50}
-    idle = {"device": "cuda:1", "state": "idle", "photos": 0, "faces": 0, "done_steps": 0, "all_steps": 0}
+    idle = {
+        "device": "cuda:1",
+        "state": "idle",
+        "photos": 0,
+        "faces": 0,
+        "done_steps": 0,
+        "all_steps": 0,
+        "peak_mb": 2140,
+    }
     daemon = {"pid": 4242, "started_at": NOW - 7300, "beat_at": NOW, "workers": [worker, idle], "settling": 2}
     full = "the outbox cannot be written: No space left on device: /srv/lowkeyd/outbox/inbox/holiday/2026"
     photos = Snapshot(
