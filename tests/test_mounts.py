@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd import config, mounts
-from lowkeyd.errors import ConfigError
-from tests.home import REPOSITORY, Home, environment, needs_namespaces
+from lowkeyd import mounts
+from tests.home import REPOSITORY, environment, needs_namespaces
 
 TABLE = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /mnt/nas rw,relatime shared:2 - nfs4 nas:/export rw,vers=4.2
@@ -51,13 +50,3 @@ def test_a_mount_of_this_moment_is_seen(tmp_path: Path) -> None:
         check=False,
     )
     assert (result.stdout, result.stderr) == ("tmpfs\n", "")
-
-
-def test_a_state_on_a_network_drive_is_refused_and_one_on_a_local_disk_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = config.load(Home(tmp_path / "home").config)
-    config.check_folders(settings)
-    monkeypatch.setattr(mounts, "kind", lambda path: "cifs" if path == settings.state.path else "ext4")
-    with pytest.raises(ConfigError, match=r"\[state\] path: on a network drive \(cifs\), where SQLite loses data"):
-        config.check_folders(settings)
