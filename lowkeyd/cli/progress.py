@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -82,7 +83,7 @@ def last(status: Status) -> list[RenderableType]:
     for event in status.last:
         ago = f"{shown.duration(status.taken_at - event.at)} ago"
         table.add_row(outcome(event), Text(f"{readable(event.watch)}/{event.path}"), ago)
-    return [Text(), Text("Delivered last", "bold"), shown.indented(2, table)]
+    return [Text(), Text("Delivered last", "bold"), Padding(table, (0, 0, 0, 2), expand=False)]
 
 
 def room(status: Status) -> list[RenderableType]:

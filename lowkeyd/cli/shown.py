@@ -3,8 +3,9 @@
 import sys
 import time
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.padding import Padding
+from rich.text import Text
 
 PIPE_COLUMNS = 100_000
 """What a program reads has each thing on one line, however long."""
@@ -15,9 +16,9 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 
 
-def indented(columns: int, shown: RenderableType) -> Padding:
+def indented(columns: int, text: Text) -> Padding:
     """With what does not fit into the line beneath itself."""
-    return Padding(shown, (0, 0, 0, columns), expand=False)
+    return Padding(text, (0, 0, 0, columns), expand=False)
 
 
 def count(number: int, thing: str) -> str:
