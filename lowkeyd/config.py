@@ -11,6 +11,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from lowkeyd import mounts
 from lowkeyd.errors import ConfigError
 
 ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
@@ -129,6 +130,19 @@ class Worker(_Section):
     max_decode_s: float = Field(default=120.0, gt=0)
 
 
+class Metrics(_Section):
+    """Figures for Prometheus."""
+
+    textfile: Annotated[str, AfterValidator(lambda name: str(_absolute(Path(name))) if name else "")] = ""
+
+
+class Hook(_Section):
+    """A command of the user's own that is told what happened, as JSON on its standard input."""
+
+    command: tuple[str, ...] = ()
+    every_s: float = Field(default=3600.0, ge=1)
+
+
 class Config(_Section):
     """Everything the daemon can be told. Rooms are handed their section only."""
 
@@ -142,6 +156,8 @@ class Config(_Section):
     scan: Scan = Scan()
     attack: Attack = Attack()
     worker: Worker = Worker()
+    metrics: Metrics = Metrics()
+    hook: Hook = Hook()
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -233,5 +249,7 @@ def check_folders(config: Config) -> None:
                 faults.append(f"{name} ({tree}) and {other_name} ({other}) must not lie inside one another")
     if len(os.fsencode(config.state.path / "control.sock")) > _SOCKET_PATH_BYTES:
         faults.append(f"[state] path: too long for a control socket: {config.state.path}")
+    if (kind := mounts.kind(config.state.path)) in mounts.NETWORK:
+        faults.append(f"[state] path: on a network drive ({kind}), where SQLite loses data: {config.state.path}")
     if faults:
         raise ConfigError("; ".join(faults))

@@ -14,13 +14,16 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from lowkeyd import config
+from lowkeyd import chores, config
 from lowkeyd.errors import LowkeydError, StoreError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint, Watcher
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
+from lowkeyd.reload import Reload, has_terminal
 from lowkeyd.store import location, lock
+from lowkeyd.store.barred import bar, unbar
+from lowkeyd.store.mend import mend
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
@@ -30,6 +33,7 @@ from lowkeyd.work.control import Control, ask
 from lowkeyd.work.dispatch import Dispatcher
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.rebuild import rebuild
 from lowkeyd.work.recover import recover
 
 log = structlog.get_logger()
@@ -40,6 +44,9 @@ _BEAT_IDLE_S = 30.0
 """An idle daemon lets the disk sleep."""
 _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
+_REBUILD_STEP_S = 120
+"""How long reading one photo and its copy may take on a slow disk: the service manager is told to be patient."""
+_RELOADING = "RELOADING=1\nMONOTONIC_USEC={}"
 _STALE_S = 90.0
 """A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
 
@@ -47,8 +54,10 @@ _STALE_S = 90.0
 class Daemon:
     """One state folder, its watches, its outbox and its workers. Use `run`."""
 
-    def __init__(self, settings: config.Config, photos: Queue, serve: Serve) -> None:
+    def __init__(self, settings: config.Config, photos: Queue, serve: Serve, reload: Reload) -> None:
         self._settings = settings
+        self._reload = reload
+        self.renewed: config.Config | None = None  # the settings that it ended for
         self._serve = serve
         self._photos = photos
         self._roots = {watch.name: watch.path for watch in settings.watch}
@@ -89,8 +98,11 @@ class Daemon:
                 self._tend()
                 if once and self._drained():
                     break
-            notify("STOPPING=1")
-            log.info("stopping")
+                self.renewed = self._reload.ready(self._settings)
+                if self.renewed is not None:
+                    break
+            notify("STOPPING=1" if self.renewed is None else _RELOADING.format(time.monotonic_ns() // 1000))
+            log.info("stopping" if self.renewed is None else "reloading")
         if self._failure is not None:
             raise self._failure
         return self._exit_code() if once else 0
@@ -126,6 +138,7 @@ class Daemon:
         outbox = self._publisher.outbox
         scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
         scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
+        chores.schedule(scheduler, self._settings)
         scheduler.start()
         return scheduler
 
@@ -136,6 +149,8 @@ class Daemon:
             del before[signal.SIGHUP]  # started with nohup: it is to outlive its terminal
         for number in before:
             signal.signal(number, lambda *_: self._ending.set())
+        if signal.SIGHUP in before and not has_terminal():
+            signal.signal(signal.SIGHUP, lambda *_: self._reload.ask())
         try:
             yield
         finally:
@@ -197,12 +212,18 @@ class Daemon:
         return 1 if counts.get(State.FAILED) else 0
 
     def _answer(self, question: Any) -> dict[str, Any]:
-        """The control socket's one question: `{"retry": null | [[watch, path], ...]}`."""
+        """The control socket's questions: `{"retry": null | [[watch, path], ...]}`, and `ignore`, `unignore` alike."""
         match question:
             case {"retry": None}:
                 paths = None
             case {"retry": [*asked]}:
                 paths = [_place(place) for place in asked]
+            case {"ignore": [*asked]}:
+                return {"ignored": bar(self._photos, map(_place, asked), time.time())}
+            case {"unignore": [*asked]}:
+                count = unbar(self._photos, map(_place, asked), time.time())
+                self._wake.set()
+                return {"unignored": count}
             case _:
                 raise ValueError(f"no such question: {question!r}")
         count = self._photos.retry(paths, time.time())
@@ -217,24 +238,71 @@ def _place(place: Any) -> tuple[str, bytes]:
     raise ValueError(f"expected a watch and a path, got {place!r}")
 
 
-def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.serve) -> int:
-    """Be the daemon, with `serve` as what its worker children do. Returns the exit code.
+def run(settings: config.Config, *, path: Path | None = None, once: bool = False, serve: Serve = worker.serve) -> int:
+    """Be the daemon, with `serve` as what its worker children do, and `path` as the file that SIGHUP has read again.
+    Returns the exit code.
 
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
     config.check_folders(settings)
-    with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
-        return Daemon(settings, photos, serve).run(once=once)
+    state = settings.state.path
+    with lock.hold(state):
+        if not os.geteuid():
+            log.warning("runs as root", advice="give it a user of its own: `lowkeyd install-service`")
+        incomplete = mend(state, time.time())
+        with Queue(location.database(state)) as photos:
+            if incomplete:
+                rebuild(photos, settings, patience=_ask_for_patience)
+            return _run(settings, photos, serve, Reload(path, config.check_folders), once=once)
+
+
+def _ask_for_patience() -> None:
+    notify(f"EXTEND_TIMEOUT_USEC={_REBUILD_STEP_S * 1_000_000}")
+
+
+def _run(settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *, once: bool) -> int:
+    """New settings reach every part by a new daemon in the same process, which goes on holding the lock."""
+    try:
+        while True:
+            daemon = Daemon(settings, photos, serve, reload)
+            code = daemon.run(once=once)
+            if daemon.renewed is None:
+                return code
+            settings = daemon.renewed
+    finally:
+        reload.stop()
 
 
 def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:
     """Make failed and waiting photos ready again, by way of the daemon if one runs. Returns how many."""
     state: Path = settings.state.path
     if lock.is_held(state):
-        asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
+        asked = None if paths is None else _sendable(paths)
         return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    with _without_daemon(settings) as photos:
+        return photos.retry(paths, time.time())
+
+
+def ignore(settings: config.Config, paths: list[tuple[str, bytes]], *, undo: bool) -> int:
+    """Leave photos alone for good, or take that back, by way of the daemon if one runs. Returns how many."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        question = "unignore" if undo else "ignore"
+        return int(ask(location.control_socket(state), {question: _sendable(paths)})[f"{question}d"])
+    with _without_daemon(settings) as photos:
+        return (unbar if undo else bar)(photos, paths, time.time())
+
+
+def _sendable(paths: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    return [(watch, os.fsdecode(path)) for watch, path in paths]
+
+
+@contextmanager
+def _without_daemon(settings: config.Config) -> Iterator[Queue]:
+    """The database, while no daemon runs."""
+    state: Path = settings.state.path
     config.check_folders(settings)
     if not os.path.exists(location.database(state)):
         raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
     with lock.hold(state), Queue(location.database(state)) as photos:
-        return photos.retry(paths, time.time())
+        yield photos

@@ -1,19 +1,29 @@
 """One snapshot of everything, as `lowkeyd status` prints it and as JSON with a versioned schema."""
 
+import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lowkeyd import config
+from lowkeyd import config, pace
+from lowkeyd.errors import StoreError
 from lowkeyd.model import State
-from lowkeyd.store import location, lock, snapshot
+from lowkeyd.pace import Pace
+from lowkeyd.store import location, lock, lookup, snapshot
+from lowkeyd.store.lookup import Event
 from lowkeyd.store.snapshot import Row, Snapshot
 
 JSON_VERSION = 1
 """Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
 _OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling")
 """What is published of its last sign of life; the rest is for its own use."""
+_LAST = 5
+"""Deliveries that `status` shows."""
+_OBSERVED = 200
+"""Events that the pace is taken from."""
 _SILENT_S = 90.0
 """A daemon that is well gives a sign of life every half minute, or more often."""
 
@@ -21,13 +31,17 @@ _SILENT_S = 90.0
 @dataclass(frozen=True)
 class Status:
     """What the daemon has done, is doing and will do. `alive` is whether it runs now; `watched` are the names of the
-    folders in the configuration."""
+    folders in the configuration; `last` are the last deliveries, the newest first; `free_bytes` are left for
+    copies, as far as that can be told."""
 
     alive: bool
     watched: tuple[str, ...]
     taken_at: float
     outbox: Path
     photos: Snapshot
+    last: tuple[Event, ...] = ()
+    pace: Pace | None = None
+    free_bytes: int | None = None
 
     def count(self, state: State, watch: str | None = None) -> int:
         """Photos in a state, of one watch or of all."""
@@ -61,15 +75,39 @@ class Status:
             "running": _as_json(self.photos.running),
             "waiting": _as_json(self.photos.waiting),
             "failed": _as_json(self.photos.failed),
+            "last": _as_json(self.last),
+            "photos_per_s": None if self.pace is None else self.pace.per_s,
+            "left_s": None if self.pace is None else self.pace.left_s(self.count(State.READY)),
+            "free_bytes": self.free_bytes,
         }
 
 
 def take(settings: config.Config, rows: int) -> Status:
     """Look. Raises StoreError when there is nothing to look at."""
-    photos = snapshot.read(location.database(settings.state.path), rows)
+    database = location.database(settings.state.path)
+    photos = snapshot.read(database, rows)
     watched = tuple(watch.name for watch in settings.watch)
-    return Status(lock.is_held(settings.state.path), watched, time.time(), settings.outbox.path, photos)
+    status = Status(lock.is_held(settings.state.path), watched, time.time(), settings.outbox.path, photos)
+    ended = _ended(database)
+    pace_now = pace.of([event.at for event in ended], status.taken_at)
+    delivered = [event for event in ended if event.state is State.DONE]
+    last = tuple(delivered[: min(rows, _LAST)])
+    return replace(status, last=last, pace=pace_now, free_bytes=_free(status.outbox))
 
 
-def _as_json(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
+def _ended(database: Path) -> list[Event]:
+    """What happened last; nothing is known of it while the database is still an older version's."""
+    with suppress(StoreError):
+        return lookup.history(database, _OBSERVED)
+    return []
+
+
+def _free(folder: Path) -> int | None:
+    with suppress(OSError):
+        disk = os.statvfs(folder)
+        return disk.f_bavail * disk.f_frsize
+    return None
+
+
+def _as_json(rows: Iterable[Row | Event]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]

@@ -145,6 +145,7 @@ class Home:
                 env=environment() | {"NOTIFY_SOCKET": str(address)} | environ,
                 stdout=stream,
                 stderr=stream,
+                start_new_session=True,  # as a service: without a terminal
             )
             running = Daemon(process, log, said)
             try:

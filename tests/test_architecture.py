@@ -16,10 +16,12 @@ PACKAGE = Path(__file__).parents[1] / "lowkeyd"
 FLOORS = (
     {"__main__"},
     {"cli", "daemon"},
+    {"chores"},
+    {"doctor", "health", "hook", "metrics"},
     {"status"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "model", "notify"},
+    {"config", "errors", "finding", "model", "mounts", "notify", "pace", "reload"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 

@@ -11,8 +11,10 @@ import platformdirs
 import pytest
 from pydantic import BaseModel
 
+from lowkeyd import mounts
 from lowkeyd.config import Config, Watch, check_folders, load, locate, parse
 from lowkeyd.errors import ConfigError
+from tests.home import Home
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 
@@ -242,3 +244,13 @@ def test_a_folder_that_may_not_be_read_is_one_sentence(disk: Path, mode: int, to
 def test_a_state_folder_too_deep_for_a_socket_is_refused(disk: Path) -> None:
     with pytest.raises(ConfigError, match="too long for a control socket"):
         check_folders(on(disk, state="s" * 100))
+
+
+def test_a_state_on_a_network_drive_is_refused_and_one_on_a_local_disk_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(Home(tmp_path / "home").config)
+    check_folders(settings)
+    monkeypatch.setattr(mounts, "kind", lambda path: "cifs" if path == settings.state.path else "ext4")
+    with pytest.raises(ConfigError, match=r"\[state\] path: on a network drive \(cifs\), where SQLite loses data"):
+        check_folders(settings)

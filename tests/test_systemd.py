@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,40 @@ def test_systemd_understands_every_line(installable: Path) -> None:
 @needs_systemd
 def test_it_stays_well_sandboxed(installable: Path) -> None:
     result = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(installable)],  # 2.0 of 10
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(installable)],  # 1.5 of 10
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stdout
+
+
+@needs_systemd
+@pytest.mark.parametrize("drop_in", sorted(UNIT.parent.glob("*.conf.example")), ids=lambda path: path.name)
+def test_each_drop_in_is_understood_and_opens_no_more_than_it_says(installable: Path, drop_in: Path) -> None:
+    folder = installable.with_name("lowkeyd.service.d")
+    folder.mkdir()
+    (folder / "extra.conf").write_text(drop_in.read_text(encoding="utf-8"), encoding="utf-8")
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(installable)], capture_output=True, text=True, check=False
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+    threshold = {"hook-network.conf.example": 30}.get(drop_in.name, 15)
+    scored = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", str(installable)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert scored.returncode == 0, scored.stdout
+
+
+def test_the_program_carries_the_very_unit() -> None:
+    assert files("lowkeyd").joinpath("lowkeyd.service").read_text(encoding="utf-8") == UNIT.read_text(encoding="utf-8")
+
+
+def test_a_reload_is_the_signal_that_the_daemon_knows() -> None:
+    assert settings()["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
 
 
 def test_errors_that_a_restart_cannot_cure_are_not_restarted() -> None:

@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, evaluate, models, protect, retry, run, status
+from lowkeyd.cli import (
+    configure,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    failed,
+    health,
+    history,
+    ignore,
+    install,
+    models,
+    protect,
+    retry,
+    run,
+    status,
+)
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -46,7 +62,14 @@ app.command()(protect.protect)
 app.command()(status.status)
 app.command()(demo.demo)
 app.command()(evaluate.evaluate)
+app.command()(explain.explain)
+app.command()(failed.failed)
 app.command()(retry.retry)
+app.command()(ignore.ignore)
+app.command()(history.history)
+app.command()(health.health)
+app.command()(doctor.doctor)
+app.command()(install.install_service)
 app.add_typer(models.app, name="models")
 app.add_typer(configure.app, name="config")
 

@@ -5,15 +5,15 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lowkeyd.cli import progress, shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
 from lowkeyd.errors import StoreError
@@ -22,8 +22,6 @@ from lowkeyd.status import Status, take
 from lowkeyd.store.snapshot import Row
 
 _EVERY_S = 1.0
-_PIPE_COLUMNS = 100_000
-"""What a program reads has each thing on one line, however long."""
 _COLUMNS = {
     "ready": ((State.READY,), ""),
     "running": ((State.RUNNING, State.PUBLISHING), "bold"),
@@ -46,9 +44,8 @@ def status(
     Example: lowkeyd status --watch
     """
     settings = load(config)
-    on_terminal = sys.stdout.isatty()
-    console = Console(width=None if on_terminal else _PIPE_COLUMNS)
-    if watch and (as_json or not on_terminal):
+    console = shown.console()
+    if watch and (as_json or not sys.stdout.isatty()):
         raise typer.BadParameter("--watch is for a terminal; programs ask again with --json")
     if as_json:
         json.dump(take(settings, rows).as_json(), sys.stdout, indent=2)
@@ -80,10 +77,11 @@ def _stay(screen: Callable[[], RenderableType], console: Console) -> None:
 def render(status: Status) -> RenderableType:
     """The screen."""
     photos = status.photos
-    parts: list[RenderableType] = [_headline(status), *_workers(status), Text(), _counts(status)]
+    parts: list[RenderableType] = [_headline(status), *progress.workers(status), Text(), _counts(status)]
+    parts += [*progress.pace(status), *progress.room(status)]
     if photos.weak:
         parts.append(Text(f"{photos.weak:,} done, but weak: a recogniser still accepts a face.", "yellow"))
-    parts += _running(status)
+    parts += [*_running(status), *progress.last(status)]
     parts += _reasons("Waiting", photos.waiting, status.count(State.WAITING), "yellow", status.taken_at)
     parts += _reasons("Failed", photos.failed, status.count(State.FAILED), "red", status.taken_at)
     return Group(*parts)
@@ -92,30 +90,18 @@ def render(status: Status) -> RenderableType:
 def _headline(status: Status) -> Text:
     daemon = status.photos.daemon
     if not status.alive:
-        last = f" Its last sign of life was {_duration(status.taken_at - daemon['beat_at'])} ago." if daemon else ""
+        last = (
+            f" Its last sign of life was {shown.duration(status.taken_at - daemon['beat_at'])} ago." if daemon else ""
+        )
         return Text.assemble(("lowkeyd is not running", "bold red"), f"; `lowkeyd run` starts it.{last}")
     if daemon is None:
         return Text("lowkeyd is starting.", "bold yellow")
-    since = _duration(status.taken_at - daemon["started_at"])
+    since = shown.duration(status.taken_at - daemon["started_at"])
     line = Text.assemble(("lowkeyd runs", "bold green"), f" (process {daemon['pid']}, for {since})")
     if daemon["settling"]:
-        line.append(f" · {_count(daemon['settling'], 'file')} still being written")
+        line.append(f" · {shown.count(daemon['settling'], 'file')} still being written")
     if status.silent_s is not None:
-        line.append(f"\nIt has given no sign of life for {_duration(status.silent_s)}: restart it.", "bold red")
-    return line
-
-
-def _workers(status: Status) -> list[RenderableType]:
-    daemon = status.photos.daemon
-    return [_worker(worker) for worker in daemon["workers"]] if status.alive and daemon else []
-
-
-def _worker(worker: dict[str, Any]) -> Text:
-    line = Text(readable(f"worker {worker['device']}: {worker['state']}"), "dim")
-    if worker["photos"]:
-        line.append(f" · batch of {worker['photos']}")
-    if worker["all_steps"]:
-        line.append(f" · step {worker['done_steps']} of {worker['all_steps']}")
+        line.append(f"\nIt has given no sign of life for {shown.duration(status.silent_s)}: restart it.", "bold red")
     return line
 
 
@@ -138,7 +124,7 @@ def _running(status: Status) -> list[RenderableType]:
         return []
     if not status.alive:
         return [Text("What was running was cut short: the next start takes it up again.", "yellow")]
-    lines = [_indented(2, Text.assemble(_name(row), (f"  {row.stage}", "dim"))) for row in rows]
+    lines = [shown.indented(2, Text.assemble(_name(row), (f"  {row.stage}", "dim"))) for row in rows]
     return [Text(), Text("Running", "bold"), *lines]
 
 
@@ -149,11 +135,11 @@ def _reasons(title: str, rows: tuple[Row, ...], count: int, style: str, now: flo
     lines: list[RenderableType] = [Text(), Text(title, f"bold {style}")]
     for why, alike in groupby(sorted(rows, key=_why), key=_why):
         stage, reason, advice = why
-        lines.append(_indented(2, Text(readable(f"at {stage}: {reason}"), style)))
-        lines += [_indented(2, Text(readable(advice)))] if advice else []
-        lines += [_indented(4, Text.assemble(_name(row), (_next_try(row, now), "dim"))) for row in alike]
+        lines.append(shown.indented(2, Text(readable(f"at {stage}: {reason}"), style)))
+        lines += [shown.indented(2, Text(readable(advice)))] if advice else []
+        lines += [shown.indented(4, Text.assemble(_name(row), (_next_try(row, now), "dim"))) for row in alike]
     if count > len(rows):
-        lines.append(_indented(2, Text(f"and {count - len(rows):,} more (--rows {count})", "dim")))
+        lines.append(shown.indented(2, Text(f"and {count - len(rows):,} more (--rows {count})", "dim")))
     return lines
 
 
@@ -166,22 +152,4 @@ def _name(row: Row) -> str:
 
 
 def _next_try(row: Row, now: float) -> str:
-    return f"  next try in {_duration(row.next_try_at - now)}" if row.next_try_at > now else ""
-
-
-def _indented(columns: int, text: Text) -> Padding:
-    """With what does not fit into the line beneath itself."""
-    return Padding(text, (0, 0, 0, columns), expand=False)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(max(0, int(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"  next try in {shown.duration(row.next_try_at - now)}" if row.next_try_at > now else ""

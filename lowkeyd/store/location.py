@@ -16,3 +16,8 @@ def control_socket(state: Path) -> Path:
 def lock_file(state: Path) -> Path:
     """Held by a running daemon."""
     return state / "lowkeyd.lock"
+
+
+def backups(state: Path) -> Path:
+    """The folder of the database's backups."""
+    return state / "backups"

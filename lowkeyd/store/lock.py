@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import pwd
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,9 @@ def is_held(state: Path) -> bool:
 def _opened(state: Path) -> Iterator[int]:
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        owner = state.stat().st_uid
+        if owner != os.geteuid():  # root could write there, but its files would shut the owner out
+            raise StoreError(f"{state}: the state folder belongs to {_name(owner)}: run lowkeyd as that user")
         descriptor = os.open(location.lock_file(state), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(f"{state}: the state folder cannot be written: {error.strerror}") from error
@@ -53,6 +57,13 @@ def _opened(state: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _name(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user number {uid}"
 
 
 def _sign(descriptor: int, state: Path) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     create_engine,
     event,
 )
@@ -22,8 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from lowkeyd.errors import StoreError
+from lowkeyd.model import Stage, State
+from lowkeyd.store import migrations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = migrations.NEWEST
 """Kept in the file as `user_version`."""
 _BUSY_MS = 30_000
 """A backup or a curious person may hold the file for a moment; that must not stop the daemon."""
@@ -66,6 +69,8 @@ photos = Table(
     Index("photo_by_content", "sha256", "state"),
 )
 Index("photo_weak", photos.c.state, sqlite_where=photos.c.strength == "weak")
+BARRED = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.WATCH)
+"""A person said that this photo is never to be protected; that holds for all its versions."""
 
 daemon = Table(
     "daemon",
@@ -76,6 +81,38 @@ daemon = Table(
     Column("beat_at", Float, nullable=False),
     Column("report", Text, nullable=False),  # JSON: workers and watches
 )
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("watch", Text, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),  # what the photo came to: done, no_face or failed
+    Column("stage", Text),
+    Column("reason", Text),
+    Column("strength", Text),
+    Column("seconds", Float),
+    Index("history_by_time", "at"),
+)
+
+_KEPT_S = 90 * 86_400
+_MOST_ROWS = 100_000
+# The database keeps its own history, and keeps it short: whoever changes a photo's state cannot forget to.
+_ENDED = f"""CREATE TRIGGER photo_ended AFTER UPDATE OF state ON photo
+WHEN NEW.state IN ('done', 'no_face', 'failed') AND OLD.state <> NEW.state
+BEGIN
+    INSERT INTO history (at, watch, path, state, stage, reason, strength, seconds)
+    VALUES (NEW.changed_at, NEW.watch, NEW.path, NEW.state, NEW.stage, NEW.reason, NEW.strength, NEW.seconds);
+    DELETE FROM history WHERE at < NEW.changed_at - {_KEPT_S} OR id <= last_insert_rowid() - {_MOST_ROWS};
+END"""
+# Photos that were taken away before their turn, and left nothing in the outbox; now and then is often enough.
+_FORGOTTEN = f"""CREATE TRIGGER photo_forgotten AFTER INSERT ON history WHEN NEW.id % 1000 = 0
+BEGIN
+    DELETE FROM photo
+    WHERE state = 'ignored' AND stage = 'admit' AND delivery_path IS NULL AND changed_at < NEW.at - {_KEPT_S};
+END"""
 
 
 def open_for_writing(path: Path) -> Engine:
@@ -106,10 +143,15 @@ def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
 
 def _migrate(engine: Engine, path: Path) -> None:
     with engine.begin() as connection:
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{path}: written by a newer lowkeyd (schema {version}, this one knows {SCHEMA_VERSION}); upgrade it"
             )
-        metadata.create_all(connection)
-        connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if not version:
+            metadata.create_all(connection)
+            for trigger in (_ENDED, _FORGOTTEN):
+                connection.exec_driver_sql(trigger)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if version:
+        migrations.upgrade(engine, path, version)

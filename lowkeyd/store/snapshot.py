@@ -5,7 +5,8 @@ With the standard library's sqlite3 and not with SQLAlchemy, whose import alone 
 
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,35 +63,41 @@ def read(path: Path, rows: int) -> Snapshot:
 
     Raises StoreError when there is no database, or it cannot be read.
     """
-    try:
-        with closing(_connect(path)) as connection:
-            return Snapshot(
-                counts={
-                    (watch, State(state)): count
-                    for watch, state, count in connection.execute(
-                        "SELECT watch, state, count(*) FROM photo GROUP BY watch, state"
-                    )
-                },
-                weak=connection.execute(_WEAK).fetchone()[0],
-                running=_rows(connection, (State.RUNNING, State.PUBLISHING), rows),
-                waiting=_rows(connection, (State.WAITING,), rows),
-                failed=_rows(connection, (State.FAILED,), rows),
-                daemon=_daemon(connection),
-            )
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: the database cannot be read: {error}") from error
+    with reading(path) as connection:
+        return Snapshot(
+            counts={
+                (watch, State(state)): count
+                for watch, state, count in connection.execute(
+                    "SELECT watch, state, count(*) FROM photo GROUP BY watch, state"
+                )
+            },
+            weak=connection.execute(_WEAK).fetchone()[0],
+            running=_rows(connection, (State.RUNNING, State.PUBLISHING), rows),
+            waiting=_rows(connection, (State.WAITING,), rows),
+            failed=_rows(connection, (State.FAILED,), rows),
+            daemon=_daemon(connection),
+        )
 
 
 def delivered(path: Path) -> list[Delivered]:
     """Every photo with its delivery and verdict, for reports. Raises StoreError."""
     query = "SELECT watch, path, state, delivery_path, verdict, seconds FROM photo ORDER BY watch, path"
+    with reading(path) as connection:
+        return [
+            Delivered(watch, name, State(state), delivery, json.loads(verdict) if verdict else None, seconds)
+            for watch, name, state, delivery, verdict, seconds in connection.execute(query)
+        ]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database at one moment, for questions. Raises StoreError."""
     try:
         with closing(_connect(path)) as connection:
-            return [
-                Delivered(watch, name, State(state), delivery, json.loads(verdict) if verdict else None, seconds)
-                for watch, name, state, delivery, verdict, seconds in connection.execute(query)
-            ]
+            yield connection
     except sqlite3.Error as error:
+        if str(error) == "no such table: history":
+            raise StoreError(f"{path}: of another version of lowkeyd; `lowkeyd run` of this one upgrades it") from error
         raise StoreError(f"{path}: the database cannot be read: {error}") from error
 
 

@@ -38,6 +38,7 @@ class Hands:
     start_s: float | None = None
     peak_mb: float | None = None
     photos: int = 0
+    faces: int = 0
     done_steps: int = 0
     all_steps: int = 0
     since: float = field(default_factory=time.time)
@@ -184,8 +185,8 @@ class Dispatcher(threading.Thread):
                 case Reached(job, stage):
                     self._stages[job] = stage
                     self._photos.stage(job, stage)
-                case Stepped(done, total):
-                    self.hands.done_steps, self.hands.all_steps = done, total
+                case Stepped(done, total, faces):
+                    self.hands.done_steps, self.hands.all_steps, self.hands.faces = done, total, faces
                 case Finished(job, outcome):
                     self._deaths = 0
                     self._conclude(self._in_hand[job], outcome)
@@ -212,7 +213,7 @@ class Dispatcher(threading.Thread):
 
     def _rest(self) -> None:
         self.hands.state = "idle" if self._child is not None else "off"
-        self.hands.photos = self.hands.done_steps = self.hands.all_steps = 0
+        self.hands.photos = self.hands.faces = self.hands.done_steps = self.hands.all_steps = 0
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:
         """Hand over tasks, then yield what the child says until it dies or we are told to stop."""

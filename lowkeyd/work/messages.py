@@ -47,10 +47,11 @@ class Reached(Generic[K]):
 
 @dataclass(frozen=True)
 class Stepped:
-    """The optimisation has done so many steps, of all that it has to do for the faces in hand."""
+    """The optimisation has done so many steps, of all that it has to do for the `faces` in hand."""
 
     done: int
     total: int
+    faces: int = 0
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Protector:
                 [photo.picture.pixels for photo in group],
                 [photo.faces for photo in group],
                 preset,
-                lambda done, total: tell(Stepped(done, total)),
+                lambda done, total: tell(Stepped(done, total, sum(len(photo.faces) for photo in group))),
             )
         except PhotoError as error:
             yield from ((photo, error) for photo in group)

@@ -14,6 +14,7 @@ COMMANDS = [
     *("run", "protect", "status", "demo", "evaluate", "retry"),
     *("models list", "models fetch", "models add", "models check"),
     *("config init", "config check", "config show"),
+    *("explain", "failed", "ignore", "history", "health", "doctor", "install-service"),
 ]
 
 

@@ -17,10 +17,15 @@ def test_the_log_is_lines_of_keys_and_values_with_the_time_first(home: Home) -> 
     assert [line for line in lines if not re.match(r'timestamp="[-0-9]{10} [:0-9]{8}" level=\w+ event=', line)] == []
 
 
-def test_a_journal_sets_the_time_itself(home: Home) -> None:
+def test_a_journal_sets_the_time_itself_and_is_told_how_bad_each_line_is(home: Home) -> None:
+    home.drop("a.jpg", b"unreadable")
     with home.daemon(JOURNAL_STREAM="8:1234") as daemon:
+        home.await_counts(failed=1)
         daemon.end()
-        assert daemon.log().startswith("level=info event=ready ")
+        lines = daemon.log().splitlines()
+    assert [line for line in lines if not re.match(r"(<6>level=info|<4>level=warning) event=", line)] == []
+    assert any(line.startswith("<6>level=info event=ready ") for line in lines)
+    assert any(line.startswith("<4>level=warning event=failed ") for line in lines)
 
 
 def test_on_a_terminal_it_is_for_people(home: Home) -> None:

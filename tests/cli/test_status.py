@@ -57,7 +57,7 @@ def test_what_runs_waits_and_failed_is_on_the_screen(library: Home) -> None:
     with lock.hold(library.state):
         lines = screen(look(library))
     assert lines[0] == "lowkeyd runs (process 42, for 2 h 1 min) · 3 files still being written"
-    assert lines[1] == "worker cpu: busy · batch of 1 · step 20 of 50"
+    assert lines[1].startswith("worker cpu: busy · 1 photo · step 20 of 50")
     assert [line.split() for line in lines[3:5]] == [
         ["folder", "ready", "running", "waiting", "done", "no", "face", "failed"],
         ["inbox", "1", "1", "1", "1", "0", "1"],
@@ -180,7 +180,7 @@ def test_the_schema_of_the_json_is_kept(lowkeyd: Lowkeyd, library: Home) -> None
     assert told["version"] == JSON_VERSION == 1
     assert set(told) == {
         *("version", "alive", "taken_at", "outbox", "counts", "watches", "weak", "daemon"),
-        *("running", "waiting", "failed"),
+        *("running", "waiting", "failed", "last", "photos_per_s", "left_s", "free_bytes"),
     }
     assert (set(told["counts"]), told["counts"]["done"]) == (states, 1)
     assert (set(told["watches"]), set(told["watches"]["inbox"])) == ({"inbox"}, states)

@@ -37,3 +37,15 @@ def test_a_state_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -
     with pytest.raises(StoreError, match="cannot be written"), lock.hold(tmp_path / "file" / "state"):
         pass
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_state_folder_of_another_user_is_refused_even_to_root(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    try:
+        os.chown(state, 54_321, -1)
+    except PermissionError:
+        pytest.skip("only root can give a folder away")
+    with pytest.raises(StoreError, match="belongs to user number 54321: run lowkeyd as that user"), lock.hold(state):
+        pass
+    assert os.listdir(state) == [], "a file of root's would shut its owner out"

@@ -82,6 +82,12 @@ _MARKER = f'<rdf:Description rdf:about="" xmlns:lowkeyd="{_MARKER_NAMESPACE}" lo
 """The same bytes in every copy: they say that, and not by whom, when or how."""
 
 
+def is_marked(content: bytes) -> bool:
+    """Whether our mark stands anywhere in a file's bytes: all formats carry it as it is. For files of our own, which
+    need no decoder for that."""
+    return _MARKER.encode() in content
+
+
 @dataclass(frozen=True)
 class Property:
     """One property: its values, each with its language if it has one, and the kind of list they stand in, if any."""

@@ -1,0 +1,68 @@
+"""What the daemon does now and then beside photos: a backup of its database every day, and, where that is wished,
+figures for Prometheus and a digest for a hook."""
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from lowkeyd import config, health, metrics
+from lowkeyd.errors import StoreError
+from lowkeyd.finding import worst
+from lowkeyd.hook import Hook
+from lowkeyd.status import take
+from lowkeyd.store import backup, location, lookup
+
+log = structlog.get_logger()
+
+_TELL_S = 30.0
+"""Collectors come by once or twice a minute."""
+
+
+def schedule(scheduler: Any, settings: config.Config) -> None:
+    """Give the daemon's scheduler its chores, the first time at once."""
+    soon = datetime.now(UTC)
+    scheduler.add_job(back_up, "interval", [settings], seconds=backup.EVERY_S, next_run_time=soon, id="backup")
+    teller = Teller(settings)
+    if teller.has_listeners:
+        scheduler.add_job(teller.tell, "interval", seconds=_TELL_S, next_run_time=soon, id="tell")
+
+
+def back_up(settings: config.Config) -> None:
+    """Today's backup; a full disk is no reason to stop."""
+    try:
+        backup.daily(location.database(settings.state.path), time.time())
+    except (StoreError, OSError) as error:
+        log.warning("no backup today", reason=str(error))
+
+
+class Teller:
+    """`tell` is called from the scheduler, again and again."""
+
+    def __init__(self, settings: config.Config) -> None:
+        self._settings = settings
+        database = location.database(settings.state.path)
+        self._hook = Hook(settings.hook, database) if settings.hook.command else None
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody wants to be told."""
+        return self._hook is not None or bool(self._settings.metrics.textfile)
+
+    def tell(self) -> None:
+        """Nobody's trouble with being told is trouble of the daemon's."""
+        try:
+            findings = health.check(self._settings)
+            if self._settings.metrics.textfile:
+                status = take(self._settings, rows=0)
+                progress = lookup.progress(location.database(self._settings.state.path), status.taken_at)
+                disk = os.statvfs(self._settings.outbox.path)
+                text = metrics.render(status, progress, disk.f_bavail * disk.f_frsize, worst(findings))
+                metrics.write(Path(self._settings.metrics.textfile), text)
+            if self._hook is not None:
+                self._hook.turn(findings, time.time())
+        except (StoreError, OSError) as error:
+            log.warning("could not tell", reason=str(error))

@@ -1,0 +1,50 @@
+"""`lowkeyd failed`: what was given up, by what went wrong."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from lowkeyd.cli import shown
+from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.model import readable
+from lowkeyd.store import location, lookup
+
+
+def failed(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; the schema has a version.")] = False,
+    rows: Annotated[int, typer.Option(help="Photos to name of each kind of failure.", min=0)] = 20,
+) -> None:
+    """List the photos that were given up, grouped by reason, with what can be done about it.
+
+    `lowkeyd retry` has them tried again, `lowkeyd ignore` gives up on them for good, `lowkeyd explain` tells more.
+
+    Example: lowkeyd failed --rows 3
+    """
+    failures = lookup.failures(location.database(load(config).state.path), rows)
+    if as_json:
+        json.dump({"version": 1, "failed": [asdict(failure) for failure in failures]}, sys.stdout, indent=2)
+        typer.echo()
+        return
+    console = shown.console()
+    if not failures:
+        console.print("No photo has failed.")
+    for failure in failures:
+        _show(failure, console)
+
+
+def _show(failure: lookup.Failure, console: Console) -> None:
+    console.print(Text(readable(f"{shown.count(failure.count, 'photo')} at {failure.stage}: {failure.reason}"), "red"))
+    if failure.advice:
+        console.print(shown.indented(2, Text(readable(failure.advice))))
+    for name in failure.photos:
+        console.print(shown.indented(4, Text(name)))
+    if failure.count > len(failure.photos):
+        console.print(
+            shown.indented(4, Text(f"and {failure.count - len(failure.photos):,} more (--rows {failure.count})", "dim"))
+        )

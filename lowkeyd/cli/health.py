@@ -1,0 +1,35 @@
+"""`lowkeyd health`: for monitoring, an exit code; for people, what lies behind it."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lowkeyd import health as checks
+from lowkeyd.cli.findings import show
+from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.finding import worst
+
+
+def health(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; the schema has a version.")] = False,
+) -> None:
+    """Say whether the daemon does its work: a scan has ended, photos that are ready are taken, copies can be written.
+
+    Exits with 0 if all is fine, 1 if it works but something is in its way, 2 if it does not work. Photos that failed
+    are no ill health; `lowkeyd failed` lists them.
+
+    Example: lowkeyd health || mail -s "lowkeyd is not well" me
+    """
+    findings = checks.check(load(config))
+    level = worst(findings)
+    if as_json:
+        told = [asdict(finding) | {"level": finding.level.name.lower()} for finding in findings]
+        json.dump({"version": 1, "health": level.name.lower(), "findings": told}, sys.stdout, indent=2)
+        typer.echo()
+    else:
+        show(findings)
+    raise typer.Exit(level)

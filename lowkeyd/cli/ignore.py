@@ -1,0 +1,32 @@
+"""`lowkeyd ignore`: photos that are never to be protected."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lowkeyd.cli import places
+from lowkeyd.cli.options import ConfigFile, load
+
+
+def ignore(
+    photos: Annotated[list[Path], typer.Argument(help="Photos in watched folders.", show_default=False)],
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back: the photos are protected after all.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Leave photos alone for good, also when they are edited. A copy that lies in the outbox stays there.
+
+    It is the place that is ignored: under another name a photo is another photo. Works with or without a running
+    daemon. Exits with 1 if one of them cannot be had: its copy appears right now or, with --undo, it was not ignored.
+
+    Example: lowkeyd ignore ~/lowkeyd/inbox/passport.jpg
+    """
+    settings = load(config)
+    from lowkeyd import daemon
+
+    paths = [places.photo(photo, settings) for photo in photos]
+    count = daemon.ignore(settings, paths, undo=undo)
+    what = "will be protected after all" if undo else "will be left alone; `lowkeyd ignore --undo` takes that back"
+    typer.echo(f"{count} photo{'' if count == 1 else 's'} {what}.")
+    if count < len(paths):
+        raise typer.Exit(1)

@@ -1,0 +1,130 @@
+"""Whether the daemon does its work: judged by what moves, not by what is merely alive.
+
+A process can be up, all its threads running, and still nothing come out of it. So the questions are: when did a scan
+end, is a photo ready that nobody takes, when did the last one come to its end.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from lowkeyd import config
+from lowkeyd.errors import StoreError
+from lowkeyd.finding import Finding, Level
+from lowkeyd.status import Status, take
+from lowkeyd.store import location, lookup
+from lowkeyd.store.lookup import Progress
+
+_LATE_SCANS = 3
+_SCAN_S = 3600.0
+"""The first walk over a large library takes its time; so much is always granted."""
+_STUCK_S = 3600.0
+"""No batch takes longer on any machine that is fit for it: taste."""
+_FREE_BYTES = 500_000_000
+_FREE_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Signs:
+    """All that is judged. `free` is the space for the outbox: bytes that are left, and of how many."""
+
+    status: Status
+    progress: Progress
+    scan_every_s: float
+    free: tuple[int, int]
+
+
+def check(settings: config.Config) -> list[Finding]:
+    """Look and judge; what cannot be looked at is broken."""
+    database = location.database(settings.state.path)
+    try:
+        status = take(settings, rows=0)
+        progress = lookup.progress(database, status.taken_at)
+    except StoreError as error:
+        return [Finding(Level.BROKEN, "database", str(error), "See `lowkeyd doctor`.")]
+    return judge(Signs(status, progress, settings.scan.every_s, _free(settings)))
+
+
+def _free(settings: config.Config) -> tuple[int, int]:
+    try:
+        disk = os.statvfs(settings.outbox.path)
+    except OSError:
+        return 0, 0
+    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+
+
+def judge(signs: Signs) -> list[Finding]:
+    """Pure: the same signs are always judged alike."""
+    daemon = signs.status.photos.daemon
+    if not signs.status.alive:
+        return [Finding(Level.BROKEN, "daemon", "it is not running", "Start it: `systemctl start lowkeyd`.")]
+    if daemon is None:
+        return [Finding(Level.DEGRADED, "daemon", "it is starting", "Ask again in a moment.")]
+    if signs.status.silent_s is not None:
+        what = f"no sign of life for {signs.status.silent_s:.0f} s"
+        return [Finding(Level.BROKEN, "daemon", what, "Restart it, and look into its log.")]
+    return [
+        _scan(signs, daemon),
+        _queue(signs, daemon),
+        *_waiting(signs),
+        *_workers(daemon),
+        *_roots(daemon),
+        _disk(signs),
+    ]
+
+
+def _scan(signs: Signs, daemon: dict[str, Any]) -> Finding:
+    last = daemon["scanned_at"] or daemon["started_at"]
+    late_s = signs.status.taken_at - last
+    if late_s > max(_SCAN_S, _LATE_SCANS * signs.scan_every_s):
+        what = f"no scan has ended for {late_s / 60:.0f} min"
+        return Finding(Level.BROKEN, "scan", what, "A disk may hang: try to list the watched folders.")
+    return Finding(Level.FINE, "scan", f"the last one ended {late_s / 60:.0f} min ago")
+
+
+def _queue(signs: Signs, daemon: dict[str, Any]) -> Finding:
+    now, since = signs.status.taken_at, signs.progress.claimable_since
+    if since is None:
+        return Finding(Level.FINE, "queue", "nothing is left to do")
+    if hold := daemon.get("hold"):
+        level = Level.DEGRADED if hold["kind"] == "space" else Level.FINE
+        return Finding(level, "queue", f"held back: {hold['reason']}", "Make room." if level else "")
+    moved = max(since, signs.progress.ended_at or 0.0, daemon["started_at"])
+    busy_since = [worker["since"] for worker in daemon["workers"] if worker["state"] == "busy"]
+    if now - max([moved, *busy_since]) > _STUCK_S:
+        what = f"a photo has been ready for {(now - since) / 60:.0f} min, and none came to its end since"
+        return Finding(Level.BROKEN, "queue", what, "Look into the log for what the worker says.")
+    return Finding(Level.FINE, "queue", "it moves")
+
+
+def _waiting(signs: Signs) -> list[Finding]:
+    since = signs.progress.waiting_since
+    if since is None or signs.status.taken_at - since < _STUCK_S:
+        return []
+    hours, why = (signs.status.taken_at - since) / 3600, signs.progress.waiting_reason
+    return [Finding(Level.DEGRADED, "photos", f"one has waited for {hours:.0f} h: {why}", "See `lowkeyd status`.")]
+
+
+def _workers(daemon: dict[str, Any]) -> list[Finding]:
+    if daemon.get("hold"):  # then they all wait, and for nothing of their own
+        return []
+    return [
+        Finding(Level.DEGRADED, f"worker {worker['device']}", worker["state"], "See `lowkeyd doctor`.")
+        for worker in daemon["workers"]
+        if worker["state"].startswith("waiting")
+    ]
+
+
+def _roots(daemon: dict[str, Any]) -> list[Finding]:
+    offline = {watch: root["offline"] for watch, root in daemon.get("roots", {}).items() if root.get("offline")}
+    return [
+        Finding(Level.DEGRADED, f"folder {watch}", f"offline: {why}", "Mount it.") for watch, why in offline.items()
+    ]
+
+
+def _disk(signs: Signs) -> Finding:
+    free, size = signs.free
+    what = f"{free / 1e9:.1f} GB are free for the outbox"
+    if free < min(_FREE_BYTES, size * _FREE_SHARE) or not size:
+        return Finding(Level.DEGRADED, "disk", what, "Make room, or mount the outbox's disk.")
+    return Finding(Level.FINE, "disk", what)

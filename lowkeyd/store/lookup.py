@@ -1,0 +1,181 @@
+"""Answers questions about single photos and about what happened, read-only, for people. See `snapshot` for the why."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lowkeyd.model import State, readable
+from lowkeyd.store.snapshot import reading
+
+_ENTRY = (
+    "watch, path, state, stage, reason, advice, attempts, not_before, added_at, changed_at, sha256, delivery_path, "
+    "delivery_sha256, verdict, fingerprint, seconds"
+)
+_EVENT = "id, at, watch, path, state, stage, reason, strength, seconds"
+
+
+@dataclass(frozen=True)
+class Event:
+    """How a photo's way ended once: `state` is done, no_face or failed."""
+
+    id: int
+    at: float
+    watch: str
+    path: str
+    state: State
+    stage: str | None
+    reason: str | None
+    strength: str | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """All that is known about one photo. `path` is relative to its watch, `delivery` to the outbox, both as bytes;
+    `verdict` is the judges' word as it is kept (JSON); `history` has the newest first."""
+
+    watch: str
+    path: bytes
+    state: State
+    stage: str | None
+    reason: str | None
+    advice: str | None
+    attempts: int
+    next_try_at: float
+    added_at: float
+    changed_at: float
+    sha256: str | None
+    delivery: bytes | None
+    delivery_sha256: str | None
+    verdict: dict[str, Any] | None
+    fingerprint: str | None
+    seconds: float | None
+    history: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Photos that failed alike, and some of their names, the newest first."""
+
+    stage: str
+    reason: str
+    advice: str
+    count: int
+    photos: tuple[str, ...]
+
+
+def photo(database: Path, watch: str, path: bytes) -> Entry | None:
+    """What is known about a photo in a watched folder. Raises StoreError."""
+    return _entry(database, "watch = ? AND path = ?", (watch, path))
+
+
+def photo_of(database: Path, delivery: bytes) -> Entry | None:
+    """What is known about the photo whose copy lies there, in the outbox. Raises StoreError."""
+    return _entry(database, "delivery_path = ?", (delivery,))
+
+
+def _entry(database: Path, condition: str, values: tuple[Any, ...]) -> Entry | None:
+    with reading(database) as connection:
+        found = connection.execute(f"SELECT {_ENTRY} FROM photo WHERE {condition}", values).fetchone()
+        if found is None:
+            return None
+        watch, path, state, *rest, verdict, fingerprint, seconds = found
+        judged = json.loads(verdict) if verdict else None
+        events = f"SELECT {_EVENT} FROM history WHERE watch = ? AND path = ? ORDER BY id DESC LIMIT 20"
+        history = tuple(map(_event, connection.execute(events, (watch, path))))
+    known: list[Any] = [watch, path, State(state), *rest, judged, fingerprint, seconds, history]
+    return Entry(*known)
+
+
+def history(database: Path, limit: int, *, after: int = 0) -> list[Event]:
+    """What happened last, the newest first; only what has a greater `id` than `after`. Raises StoreError."""
+    query = f"SELECT {_EVENT} FROM history WHERE id > ? ORDER BY id DESC LIMIT ?"
+    with reading(database) as connection:
+        return [_event(row) for row in connection.execute(query, (after, limit))]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What tells whether the queue moves: since when the photo that has been claimable for longest is so, since when
+    the oldest waiting one is known, and why it waits; and when a photo's way last ended. Seconds since the epoch."""
+
+    claimable_since: float | None
+    waiting_since: float | None
+    waiting_reason: str | None
+    ended_at: float | None
+
+
+def progress(database: Path, now: float) -> Progress:
+    """How the queue moves. Raises StoreError."""
+    claimable = """SELECT min(max(changed_at, not_before)) FROM photo
+        WHERE state IN ('ready', 'waiting') AND not_before <= ?"""
+    waiting = "SELECT added_at, reason FROM photo WHERE state = 'waiting' ORDER BY added_at LIMIT 1"
+    with reading(database) as connection:
+        (claimable_since,) = connection.execute(claimable, (now,)).fetchone()
+        since, reason = connection.execute(waiting).fetchone() or (None, None)
+        (ended_at,) = connection.execute("SELECT max(at) FROM history").fetchone()
+    return Progress(claimable_since, since, reason, ended_at)
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What happened since an event: how often photos came to which end, and the last failures by name."""
+
+    last_id: int
+    done: int
+    weak: int
+    no_face: int
+    failed: int
+    failures: tuple[dict[str, Any], ...]
+
+
+def digest(database: Path, after: int, names: int) -> Digest:
+    """Of everything after the event `after`. Raises StoreError."""
+    counts = """SELECT ifnull(max(id), ?1), ifnull(sum(state = 'done'), 0), ifnull(sum(strength = 'weak'), 0),
+        ifnull(sum(state = 'no_face'), 0), ifnull(sum(state = 'failed'), 0) FROM history WHERE id > ?1"""
+    failed = "SELECT watch, path, stage, reason FROM history WHERE id > ? AND state = 'failed' ORDER BY id DESC LIMIT ?"
+    with reading(database) as connection:
+        last, done, weak, no_face, ended = connection.execute(counts, (after,)).fetchone()
+        rows = connection.execute(failed, (after, names)).fetchall()
+    failures = ({"watch": w, "path": readable(p), "stage": stage, "reason": why} for w, p, stage, why in rows)
+    return Digest(last, done, weak, no_face, ended, tuple(failures))
+
+
+def failures(database: Path, names: int) -> list[Failure]:
+    """Failed photos by what went wrong, the commonest first, with up to `names` of their names. Raises StoreError."""
+    groups = """SELECT ifnull(stage, ''), ifnull(reason, ''), ifnull(advice, ''), count(*) FROM photo
+        WHERE state = 'failed' GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2"""
+    with reading(database) as connection:
+        return [
+            Failure(stage, reason, advice, count, _names(connection, (stage, reason, advice, names)))
+            for stage, reason, advice, count in connection.execute(groups).fetchall()
+        ]
+
+
+def _names(connection: sqlite3.Connection, values: tuple[Any, ...]) -> tuple[str, ...]:
+    query = """SELECT watch, path FROM photo WHERE state = 'failed'
+        AND ifnull(stage, '') = ? AND ifnull(reason, '') = ? AND ifnull(advice, '') = ?
+        ORDER BY changed_at DESC LIMIT ?"""
+    return tuple(f"{readable(watch)}/{readable(path)}" for watch, path in connection.execute(query, values))
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    number, at, watch, path, state, *rest = row
+    return Event(number, at, watch, readable(path), State(state), *rest)
+
+
+def fault(database: Path) -> str | None:
+    """What SQLite finds wrong with the file, if anything; the file is only read. Raises StoreError."""
+    with reading(database) as connection:
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError as error:
+            return str(error)
+    return None if found == "ok" else str(found)
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """Of the library in use."""
+    return sqlite3.sqlite_version_info

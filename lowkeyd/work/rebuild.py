@@ -1,0 +1,100 @@
+"""After the database was lost: what lies in the outbox is known again, so that nothing is optimised twice.
+
+A delivery is recognised by what it needs anyway: it lies where its photo's copy belongs, carries our mark, and has its
+photo's time stamp, which no edit of the photo leaves as it was. The mark does not name the photo. Its hash would make
+this easier, but whoever has the original, or a guess at it, could then link the published copy to it.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from lowkeyd import config
+from lowkeyd.errors import LowkeydError
+from lowkeyd.folders import deliveries, originals
+from lowkeyd.folders.outbox import Outbox
+from lowkeyd.imaging.metadata import xmp
+from lowkeyd.model import Delivery, Photo, sha256
+from lowkeyd.store import adopt
+from lowkeyd.store.queue import Queue
+
+log = structlog.get_logger()
+
+_TELL_S = 10.0
+
+_Names = Callable[[Path, bytes], Iterable[bytes]]
+"""Below a watched folder, where the photo may lie that a copy was made of."""
+
+
+def _own_name(_root: Path, copy: bytes) -> Iterable[bytes]:
+    return [copy]
+
+
+def rebuild(photos: Queue, settings: config.Config, patience: Callable[[], None]) -> int:
+    """Look at everything in the outbox; `patience` is called now and then, while that goes on. Returns how many photos
+    are known again."""
+    roots = {watch.name: watch.path for watch in settings.watch}
+    max_bytes = int(settings.worker.max_megabytes * 1e6)
+    copy_no_face = settings.outbox.no_face == "copy"
+    return Rebuild(photos, roots, settings.outbox.path, max_bytes, copy_no_face).run(patience)
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """Reads outbox and originals, and writes rows for those that belong together. With `copy_no_face`, a copy that
+    equals its photo may be one of ours: its photo is looked at once more, and the copy replaced."""
+
+    photos: Queue
+    roots: dict[str, Path]
+    outbox: Path
+    max_bytes: int
+    copy_no_face: bool
+
+    def run(self, alive: Callable[[], None]) -> int:
+        """Look at everything in the outbox; `alive` is told now and then that it goes on. Returns how many are known
+        again."""
+        known, found, told_at = adopt.deliveries(self.photos), 0, 0.0
+        # Photos whose copies bear their very names come first: what is left then belongs to numbered ones.
+        for names in (_own_name, deliveries.originals_of):
+            for path, mtime_ns in deliveries.walk(self.outbox):
+                if time.monotonic() - told_at > _TELL_S:
+                    alive()
+                    told_at = time.monotonic()
+                is_known = path in known and deliveries.same_time(known[path], mtime_ns)
+                if not is_known and self._look_at(path, mtime_ns, names):
+                    known[path] = mtime_ns
+                    found += 1
+        if found:
+            log.warning("deliveries known again from the outbox", photos=found)
+        return found
+
+    def _look_at(self, path: bytes, mtime_ns: int, names: _Names) -> bool:
+        watch, _, copy = path.partition(b"/")
+        root = self.roots.get(watch.decode(errors="replace"))
+        photo = self._photo(watch.decode(errors="replace"), root, names(root, copy), mtime_ns) if root else None
+        content = Outbox(self.outbox).read(path) if photo else None
+        if root is None or photo is None or content is None:
+            return False
+        try:
+            original = sha256(originals.read_below(root, photo.path, self.max_bytes))
+        except LowkeydError:
+            return False
+        delivery = Delivery(path, sha256(content))
+        same = delivery.sha256 == original
+        if not (xmp.is_marked(content) and not same) and not (same and self.copy_no_face):
+            return False
+        adopt.adopt(self.photos, photo, original, delivery, protected=not same)
+        return True
+
+    def _photo(self, watch: str, root: Path, names: Iterable[bytes], mtime_ns: int) -> Photo | None:
+        for path in names:
+            signature = deliveries.look(root, path)
+            if signature is None or not deliveries.same_time(signature.mtime_ns, mtime_ns):
+                continue
+            photo = Photo(watch, path, signature)
+            if not adopt.has_delivery(self.photos, photo):
+                return photo
+        return None

@@ -1,0 +1,131 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lowkeyd import config
+from lowkeyd.model import (
+    Delivery,
+    FaceVerdict,
+    Photo,
+    Publication,
+    Score,
+    Signature,
+    Stage,
+    Verdict,
+    Visibility,
+)
+from lowkeyd.store import location
+from lowkeyd.store.queue import Judgement, Queue, verdict_json
+from lowkeyd.work.admit import fingerprint
+from tests.cli.conftest import Lowkeyd
+from tests.home import Home
+
+SEEN = Visibility(0.0123, 39.5, 0.985, 0.7)
+DLIB = Score("dlib", attacked=True, threshold=0.6, before=0.05, after=0.92, shared=0.88, similarity_before=1.0,
+             similarity_after=0.2)  # fmt: skip
+JUDGE = Score("mobilefacenet", attacked=False, threshold=1.1, before=0.0, after=1.2, shared=1.05,
+              similarity_before=1.0, similarity_after=0.3)  # fmt: skip
+
+
+def deliver(home: Home, *scores: Score, name: bytes = b"me.jpg") -> None:
+    """A photo that is done, judged by these recognisers, with its copy in the outbox."""
+    home.drop(os.fsdecode(name), b"portrait")
+    (home.outbox / "inbox").mkdir(exist_ok=True)
+    (home.outbox / "inbox" / os.fsdecode(name)).write_bytes(b"protected")
+    verdict = Verdict((FaceVerdict((10.0, 20.0, 90.0, 110.0), True, scores, SEEN),), "balanced")
+    judgement = Judgement(verdict_json(verdict), verdict.strength, fingerprint(config.load(home.config)), 3.5)
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", name, Signature(1, 1))], time.time())
+        (job,) = photos.claim(1, time.time())
+        photos.admit(job, "5" * 64)
+        delivery = Delivery(b"inbox/" + name, "d" * 64)
+        photos.publishing(job, Publication(job.id, b"t", delivery), judgement, time.time())
+        photos.done(job.id, time.time())
+
+
+def told(lowkeyd: Lowkeyd, home: Home, path: Path) -> str:
+    result = lowkeyd("explain", path, "--config", home.config)
+    assert (result.code, result.err) == (0, "")
+    return result.out
+
+
+def test_a_protected_photo_is_told_with_every_recognisers_word(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB, JUDGE)
+    text = told(lowkeyd, home, home.inbox / "me.jpg")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[:2] == ["inbox/me.jpg", "stands done"]
+    assert f"copy {home.outbox}/inbox/me.jpg" in lines
+    assert "made with preset balanced in 3.5 s" in lines
+    assert "weak: some recogniser still accepts a face: see below which." in lines
+    assert "Face 1 of the copy (left, top, right, bottom: 10, 20, 90, 110 px)" in lines
+    assert "dlib (attacked) 0.05 0.92 0.88 0.60 no" in lines
+    assert "mobilefacenet (independent) 0.00 1.20 1.05 1.10 yes" in lines
+    assert "face-LPIPS 0.0123 · PSNR 39.5 dB" in text
+    assert "No independent judge" not in text
+
+
+def test_without_an_independent_judge_it_says_plainly_how_little_that_proves(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB)
+    text = told(lowkeyd, home, home.inbox / "me.jpg")
+    assert "protected: no recogniser that was asked accepts a face" in text
+    assert "No independent judge had a say" in text
+    assert "says nothing about others" in text
+
+
+@pytest.mark.parametrize("name", [b"me.jpg", b"caf\xe9.jpg"])
+def test_the_copy_leads_to_the_same_answer(lowkeyd: Lowkeyd, home: Home, name: bytes) -> None:
+    deliver(home, DLIB, name=name)
+    copy = home.outbox / "inbox" / os.fsdecode(name)
+    assert told(lowkeyd, home, copy) == told(lowkeyd, home, home.inbox / os.fsdecode(name))
+
+
+def test_a_failed_photo_is_told_with_stage_reason_and_advice(lowkeyd: Lowkeyd, home: Home) -> None:
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], time.time())
+        (job,) = photos.claim(1, time.time())
+        photos.fail(job, Stage.DECODE, "is no picture", "Restore it from a backup.", time.time())
+    text = told(lowkeyd, home, home.inbox / "a.jpg")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "stands failed" in lines
+    assert "why at decode: is no picture" in lines
+    assert "advice Restore it from a backup." in lines
+    assert "attempts 1" in lines
+    assert f"original {home.inbox}/a.jpg (not there now)" in lines
+    assert lines[-1].endswith("failed at decode: is no picture"), "the history"
+
+
+def test_settings_that_were_changed_since_are_told(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB)
+    assert "changed since" not in told(lowkeyd, home, home.inbox / "me.jpg")
+    home.configure(attack={"preset": "strong"})
+    assert "(they were changed since)" in told(lowkeyd, home, home.inbox / "me.jpg")
+
+
+def test_the_json_has_it_all_in_a_schema_with_a_version(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB)
+    answer = json.loads(lowkeyd("explain", home.inbox / "me.jpg", "--json", "--config", home.config).out)
+    assert (answer["version"], answer["independent_judge"]) == (1, False)
+    assert (answer["original"], answer["copy"]) == (f"{home.inbox}/me.jpg", f"{home.outbox}/inbox/me.jpg")
+    photo = answer["photo"]
+    assert set(photo) == {
+        *("watch", "path", "state", "stage", "reason", "advice", "attempts", "next_try_at", "added_at", "changed_at"),
+        *("sha256", "delivery", "delivery_sha256", "verdict", "fingerprint", "seconds", "history"),
+    }
+    assert photo["verdict"]["faces"][0]["scores"][0]["shared"] == 0.88
+    assert [event["state"] for event in photo["history"]] == ["done"]
+
+
+def test_what_is_not_known_is_told_with_the_likely_reason_and_1(lowkeyd: Lowkeyd, home: Home) -> None:
+    with Queue(location.database(home.state)):
+        pass
+    home.drop("notes.txt", b"x")
+    home.drop("new.jpg", b"x")
+    for name, why in (("gone.jpg", "no such file"), ("notes.txt", "it is no photo"), ("new.jpg", "not known")):
+        result = lowkeyd("explain", home.inbox / name, "--config", home.config)
+        assert (result.code, why in result.out) == (1, True)
+    unknown = lowkeyd("explain", home.inbox / "new.jpg", "--json", "--config", home.config)
+    assert (unknown.code, json.loads(unknown.out)) == (1, {"version": 1, "photo": None})
+    assert lowkeyd("explain", home.folder / "a.jpg", "--config", home.config).code == 2

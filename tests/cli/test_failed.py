@@ -1,0 +1,60 @@
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lowkeyd.model import Photo, Signature, Stage
+from lowkeyd.store import location
+from lowkeyd.store.queue import Queue
+from tests.cli.conftest import Lowkeyd
+from tests.home import Home
+
+
+@pytest.fixture
+def photos(home: Home) -> Iterator[Queue]:
+    with Queue(location.database(home.state)) as queue:
+        yield queue
+
+
+def fail(photos: Queue, *names: bytes, reason: str = "is no picture") -> None:
+    photos.offer([Photo("inbox", name, Signature(1, 1)) for name in names], time.time())
+    for job in photos.claim(64, time.time()):
+        photos.fail(job, Stage.DECODE, reason, "Restore it from a backup.", time.time())
+
+
+def test_failures_are_listed_by_reason_with_advice_and_names(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
+    fail(photos, b"a.jpg", b"[red]b.jpg", b"c.jpg")
+    fail(photos, b"d.jpg", reason="is a riddle")
+    result = lowkeyd("failed", "--rows", 2, "--config", home.config)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        "3 photos at decode: is no picture",
+        "  Restore it from a backup.",
+        "    inbox/c.jpg",
+        "    inbox/[red]b.jpg",
+        "    and 1 more (--rows 3)",
+        "1 photo at decode: is a riddle",
+        "  Restore it from a backup.",
+        "    inbox/d.jpg",
+    ]
+
+
+def test_when_nothing_failed_it_says_so(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
+    assert lowkeyd("failed", "--config", home.config).out == "No photo has failed.\n"
+
+
+def test_as_json(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
+    fail(photos, b"a.jpg")
+    assert json.loads(lowkeyd("failed", "--json", "--config", home.config).out) == {
+        "version": 1,
+        "failed": [
+            {
+                "stage": "decode",
+                "reason": "is no picture",
+                "advice": "Restore it from a backup.",
+                "count": 1,
+                "photos": ["inbox/a.jpg"],
+            }
+        ],
+    }

@@ -1,0 +1,66 @@
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.errors import StoreError
+from lowkeyd.model import Photo, Signature
+from lowkeyd.store import backup, location
+from lowkeyd.store.queue import Queue
+
+NOW = 1_700_000_000.0
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return location.database(tmp_path)
+
+
+def names(path: Path) -> list[str]:
+    return [photo.decode() for (photo,) in sqlite3.connect(path).execute("SELECT path FROM photo")]
+
+
+def test_it_is_whole_though_the_original_is_in_use(path: Path) -> None:
+    with Queue(path) as photos:
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], NOW)  # still in the log, not in the file
+        made = backup.make(path, "daily", NOW)
+    with closing(sqlite3.connect(f"{made.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        assert connection.execute("SELECT path FROM photo").fetchall() == [(b"a.jpg",)]
+    assert (made.name, made.parent.stat().st_mode & 0o777) == ("daily-20231114T221320.sqlite3", 0o700)
+
+
+def test_three_of_each_kind_are_kept(path: Path) -> None:
+    with Queue(path):
+        for day in range(5):
+            backup.make(path, "daily", NOW + day * DAY_S)
+        backup.make(path, "schema-1", NOW)
+    assert len(list(location.backups(path.parent).glob("daily-*"))) == 3
+    assert len(list(location.backups(path.parent).glob("schema-1-*"))) == 1
+    assert backup.newest_first(path.parent)[0].exists()
+    assert not (location.backups(path.parent) / "daily-20231114T221320.sqlite3").exists(), "the oldest went"
+
+
+def test_one_a_day_and_none_when_nothing_was_written(path: Path) -> None:
+    with Queue(path) as photos:
+        now = path.stat().st_mtime + 1
+        first = backup.daily(path, now)
+        assert first is not None
+        os.utime(first, (now, now))
+        assert backup.daily(path, now + DAY_S + 1) is None, "nothing was written"
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], NOW)
+        log = path.with_name(f"{path.name}-wal")
+        os.utime(log, (now + 10, now + 10))
+        assert backup.daily(path, now + 60) is None, "there is one of today"
+        assert backup.daily(path, now + DAY_S + 1) is not None
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(path: Path) -> None:
+    with Queue(path):
+        pass
+    location.backups(path.parent).mkdir()
+    (location.backups(path.parent) / "daily-20231114T221320.half").mkdir()
+    with pytest.raises(StoreError, match="cannot be backed up"):
+        backup.make(path, "daily", NOW)

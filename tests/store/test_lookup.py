@@ -1,0 +1,78 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.errors import StoreError
+from lowkeyd.model import Photo, Signature, Stage, State
+from lowkeyd.store import location, lookup
+from lowkeyd.store.queue import Queue
+from tests.store.test_migrations import FIXTURES, restored
+from tests.store.test_snapshot import NOW, finish
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return location.database(tmp_path)
+
+
+@pytest.fixture
+def photos(path: Path) -> Iterator[Queue]:
+    with Queue(path) as queue:
+        yield queue
+
+
+def offer(photos: Queue, *names: bytes) -> None:
+    photos.offer([Photo("inbox", name, Signature(1, 1)) for name in names], NOW)
+
+
+def fail(photos: Queue, reason: str = "is no picture", now: float = NOW) -> None:
+    (job,) = photos.claim(1, now)
+    photos.fail(job, Stage.DECODE, reason, "Restore it.", now)
+
+
+def test_a_photo_is_found_by_its_own_place_and_by_its_copys(photos: Queue, path: Path) -> None:
+    offer(photos, b"a.jpg")
+    finish(photos)
+    entry = lookup.photo(path, "inbox", b"a.jpg")
+    assert entry == lookup.photo_of(path, b"inbox/copy.jpg")
+    assert entry is not None
+    assert (entry.state, entry.sha256, entry.delivery, entry.delivery_sha256) == (
+        State.DONE,
+        "s",
+        b"inbox/copy.jpg",
+        "d",
+    )
+    assert (entry.verdict, entry.fingerprint, entry.seconds) == ({"strength": "weak", "faces": []}, "settings", 2.5)
+    assert [event.state for event in entry.history] == [State.DONE]
+    assert lookup.photo(path, "inbox", b"b.jpg") is lookup.photo_of(path, b"b.jpg") is None
+
+
+def test_the_history_has_the_newest_first_and_can_be_asked_for_what_is_new(photos: Queue, path: Path) -> None:
+    offer(photos, b"a.jpg", b"b.jpg", b"c.jpg")
+    for number in range(3):
+        fail(photos, now=NOW + number)
+    assert [event.path for event in lookup.history(path, 2)] == ["c.jpg", "b.jpg"]
+    seen = lookup.history(path, 10)[1].id
+    assert [(event.path, event.at) for event in lookup.history(path, 10, after=seen)] == [("c.jpg", NOW + 2)]
+
+
+def test_failures_are_grouped_by_what_went_wrong_the_commonest_first(photos: Queue, path: Path) -> None:
+    offer(photos, b"a.jpg", b"b.jpg", b"caf\xe9.jpg")
+    fail(photos, "is a riddle")
+    fail(photos, now=NOW + 1)
+    fail(photos, now=NOW + 2)
+    common, rare = lookup.failures(path, 1)
+    assert (common.reason, common.count, common.photos) == ("is no picture", 2, (r"inbox/caf\udce9.jpg",))
+    assert (rare.stage, rare.reason, rare.advice, rare.photos) == (
+        "decode",
+        "is a riddle",
+        "Restore it.",
+        ("inbox/a.jpg",),
+    )
+
+
+def test_a_database_that_was_not_upgraded_yet_is_one_sentence(tmp_path: Path) -> None:
+    path = restored(FIXTURES[0], tmp_path / "state")
+    with pytest.raises(StoreError, match="`lowkeyd run` of this one upgrades it"):
+        lookup.history(path, 10)

@@ -1,0 +1,102 @@
+"""Each of its eyes; `tests/cli/test_doctor.py` has the command."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lowkeyd import config, doctor
+from lowkeyd.finding import Level
+from lowkeyd.model import Photo, Signature
+from lowkeyd.store import location
+from lowkeyd.store.queue import Queue
+from tests.home import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def settings(home: Home) -> config.Config:
+    return config.load(home.config)
+
+
+@pytest.mark.parametrize(
+    ("version", "mended"),
+    [
+        *(((3, 40, 1), False), ((3, 44, 5), False), ((3, 44, 6), True), ((3, 46, 1), False), ((3, 50, 6), False)),
+        *(((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True), ((3, 52, 0), True), ((4, 0, 0), True)),
+    ],
+)
+def test_sqlites_wal_reset_bug_is_known_by_version(version: tuple[int, ...], mended: bool) -> None:
+    assert ("WAL-reset bug" in doctor.sqlite(version).what) is not mended
+
+
+def test_root_is_warned_and_nobody_else() -> None:
+    assert [doctor.user(uid).level for uid in (0, 1, 54_321)] == [Level.DEGRADED, Level.FINE, Level.FINE]
+
+
+def test_missing_folders_and_an_outbox_that_refuses_are_broken(home: Home, settings: config.Config) -> None:
+    assert (doctor.folders(settings).level, doctor.outbox(settings).level) == (Level.FINE, Level.FINE)
+    assert os.listdir(home.outbox) == [], "the probe leaves nothing behind"
+    home.outbox.rmdir()
+    assert (doctor.folders(settings).level, doctor.outbox(settings).level) == (Level.BROKEN, Level.BROKEN)
+
+
+def test_a_sound_database_is_told_from_a_damaged_one(home: Home, settings: config.Config) -> None:
+    assert "none yet" in doctor.database(settings).what
+    path = location.database(home.state)
+    with Queue(path) as photos:
+        photos.offer([Photo("inbox", b"%d.jpg" % number, Signature(1, 1)) for number in range(500)], time.time())
+    assert doctor.database(settings).level is Level.FINE
+    content = path.read_bytes()
+    path.write_bytes(content[:8192] + b"\xa5" * (len(content) - 8192))
+    finding = doctor.database(settings)
+    assert (finding.level, "damaged" in finding.what, "Restart" in finding.advice) == (Level.BROKEN, True, True)
+
+
+def test_more_folders_than_inotify_allows_are_told_with_the_setting_to_raise(
+    home: Home, settings: config.Config, tmp_path: Path
+) -> None:
+    for number in range(30):
+        (home.inbox / str(number)).mkdir()
+    knob = tmp_path / "proc/sys/fs/inotify/max_user_watches"
+    assert doctor.inotify(settings, tmp_path / "proc").level is Level.DEGRADED, "unknown"
+    knob.parent.mkdir(parents=True)
+    knob.write_text("20\n")
+    finding = doctor.inotify(settings, tmp_path / "proc")
+    assert (finding.level, "31 folders" in finding.what) == (Level.DEGRADED, True)
+    assert "fs.inotify.max_user_watches=65536" in finding.advice
+    knob.write_text("100000\n")
+    assert doctor.inotify(settings, tmp_path / "proc").level is Level.FINE
+
+
+def test_a_database_from_the_future_tells_of_a_wrong_clock(home: Home, settings: config.Config) -> None:
+    with Queue(location.database(home.state)):
+        pass
+    now = time.time()
+    assert doctor.clock(settings, now).level is Level.FINE
+    assert doctor.clock(settings, now - 7200).level is Level.DEGRADED
+
+
+def test_a_driver_without_its_device_nodes_is_told(tmp_path: Path) -> None:
+    proc, dev = tmp_path / "proc", tmp_path / "dev"
+    dev.mkdir()
+    assert "the CPU does the work" in doctor.nvidia(proc, dev).what
+    (proc / "driver/nvidia").mkdir(parents=True)
+    (proc / "driver/nvidia/version").write_text("NVRM version: 570")
+    for name in ("nvidiactl", "nvidia0"):
+        (dev / name).touch()
+    finding = doctor.nvidia(proc, dev)
+    assert (finding.level, "not usable: nvidia-uvm" in finding.what) == (Level.DEGRADED, True)
+    (dev / "nvidia-uvm").touch()
+    assert doctor.nvidia(proc, dev).level is Level.FINE
+
+
+def test_networks_that_do_not_load_are_told_by_the_reason(home: Home) -> None:
+    home.configure(attack={"ensemble": ["no-such-network"], "device": "cpu"})
+    (finding,) = doctor.networks(home.config)
+    assert (finding.level, "no-such-network" in finding.what) == (Level.BROKEN, True)

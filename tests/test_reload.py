@@ -1,0 +1,99 @@
+"""SIGHUP: by itself, and in a running daemon."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lowkeyd import config
+from lowkeyd.reload import Reload
+from tests.home import REPOSITORY, Home, await_that, environment
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def after_asking(home: Home, change: Callable[[], None]) -> config.Config | None:
+    """What a reload gives after the file was changed."""
+    current = config.load(home.config)
+    reload = Reload(home.config, config.check_folders)
+    change()
+    reload.ask()
+    found: list[config.Config] = []
+    await_that(lambda: bool(found.extend(filter(None, [reload.ready(current)])) or reload._trial is None), "the trial")
+    reload.stop()
+    return found[0] if found else None
+
+
+def test_without_being_asked_it_reads_nothing(home: Home) -> None:
+    current = config.load(home.config)
+    home.configure(settle={"quiet_s": 3.0})
+    assert Reload(home.config, config.check_folders).ready(current) is None
+
+
+def test_good_settings_are_taken(home: Home) -> None:
+    fresh = after_asking(home, lambda: home.configure(settle={"quiet_s": 3.0}))
+    assert fresh is not None
+    assert fresh.settle.quiet_s == 3.0
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"settle": {"quiet": 3.0}},
+        {"settle": {"quiet_s": "3"}},
+        {"outbox": {"path": "/no/such/folder"}},
+        {"state": {"path": "/somewhere/else"}},
+        {},
+    ],
+    ids=["unknown key", "wrong type", "missing folder", "another state", "nothing new"],
+)
+def test_bad_settings_and_equal_ones_change_nothing(home: Home, sections: dict[str, dict[str, object]]) -> None:
+    assert after_asking(home, lambda: home.configure(**sections)) is None
+
+
+def test_networks_that_do_not_load_change_nothing(home: Home) -> None:
+    assert after_asking(home, lambda: home.configure(attack={"ensemble": ["no-such-network"]})) is None
+
+
+def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_says_so(home: Home) -> None:
+    phone = home.folder / "phone"
+    phone.mkdir()
+    with home.daemon() as daemon:
+        home.drop("a.jpg", b"slow 0.3 a")
+        home.await_counts(done=1)
+        good = home.config.read_text()
+        home.config.write_text("[settle\nquiet")
+        daemon.process.send_signal(signal.SIGHUP)
+        await_that(lambda: "configuration kept as it was" in daemon.log(), "the refusal")
+        home.config.write_text(f'{good}\n[[watch]]\nname = "phone"\npath = "{phone}"\n')
+        daemon.process.send_signal(signal.SIGHUP)
+        while not (heard := daemon.hear()).startswith("RELOADING=1\nMONOTONIC_USEC="):
+            assert heard
+        daemon.await_ready()
+        (phone / "b.jpg").write_bytes(b"portrait of b")
+        home.drop("c.jpg", b"portrait of c")
+        home.await_counts(done=3)
+        assert daemon.end() == 0
+    assert (home.outbox / "phone/b.jpg").exists()
+
+
+@pytest.mark.skipif(not shutil.which("setsid"), reason="no setsid here")
+def test_in_a_terminal_it_ends_with_the_terminal(home: Home) -> None:
+    ours, theirs = os.openpty()
+    command = ["setsid", "--ctty", *home.command("run")]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as daemon:
+        os.close(theirs)
+        seen = b""
+        while b"ready" not in seen:
+            seen += os.read(ours, 4096)
+        os.close(ours)  # the kernel sends SIGHUP to its session
+        assert daemon.wait(60) == 0
