@@ -65,7 +65,7 @@ def _fill(home: Home, count: int) -> None:
         first = jobs[150]
         photos.publishing(first, Publication(first.id, b"t", Delivery(b"inbox/a.jpg", "0" * 64)), _judgement(), now)
         photos.done(first.id, now)
-        with photos._transaction() as connection:  # the rest by the thousand: one by one it would take minutes
+        with photos.transaction() as connection:  # the rest by the thousand: one by one it would take minutes
             connection.exec_driver_sql(
                 """UPDATE photo SET state = 'done', delivery_path = path, (verdict, strength, fingerprint, seconds) =
                 (SELECT verdict, strength, fingerprint, seconds FROM photo WHERE state = 'done')
@@ -77,7 +77,7 @@ def _fill(home: Home, count: int) -> None:
 def _put_all(home: Home, state: str | None) -> None:
     """As when the outbox is gone, or a setting was wrong: the newest have to be picked from all."""
     if state is not None:
-        with Queue(location.database(home.state)) as photos, photos._transaction() as connection:
+        with Queue(location.database(home.state)) as photos, photos.transaction() as connection:
             connection.exec_driver_sql("UPDATE photo SET state = ?, stage = 'publish', reason = 'as it is'", (state,))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -72,6 +73,9 @@ class Watch(_Section):
 
     name: Annotated[str, AfterValidator(_folder_name)]
     path: Folder
+    mode: Literal["auto", "events", "scan"] = "auto"
+    ignore: tuple[str, ...] = ()
+    follow_symlinks: bool = False
 
 
 class Settle(_Section):
@@ -84,6 +88,7 @@ class Scan(_Section):
     """The sure walk over every watched tree that finds what events missed."""
 
     every_s: float = Field(default=900.0, ge=1)
+    blind_every_s: float = Field(default=300.0, ge=1)
 
 
 class Attack(_Section):
@@ -217,16 +222,18 @@ def _folder_fault(path: Path) -> str | None:
     return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
 
 
-def check_folders(config: Config) -> None:
+def check_folders(config: Config, known: Collection[str] = ()) -> None:
     """Look at the disk: watched folders and the outbox exist, may be read, and none of the trees feeds another.
 
-    Symbolic links are followed first. Raises ConfigError, naming every fault.
+    The watches in `known` have had their folders before: these may be on a disk that is away. Symbolic links are
+    followed first. Raises ConfigError, naming every fault.
     """
-    named = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch] + [
-        ("[outbox] path", config.outbox.path)
-    ]
+    watched = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch if watch.name not in known]
+    named = [*watched, ("[outbox] path", config.outbox.path)]
     faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
-    trees = [(name, Path(os.path.realpath(path))) for name, path in [*named, ("[state] path", config.state.path)]]
+    everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
+    everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]
+    trees = [(name, Path(os.path.realpath(path))) for name, path in everything]
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:
             if tree.is_relative_to(other) or other.is_relative_to(tree):

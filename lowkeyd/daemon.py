@@ -13,14 +13,18 @@ from typing import Any
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from lowkeyd import config
 from lowkeyd.errors import LowkeydError, StoreError
 from lowkeyd.folders.outbox import Outbox
-from lowkeyd.folders.watcher import Hint, Watcher
+from lowkeyd.folders.rules import Rules
+from lowkeyd.folders.scan import Tree
+from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
-from lowkeyd.store import location, lock
+from lowkeyd.store import location, lock, snapshot
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
@@ -31,6 +35,8 @@ from lowkeyd.work.dispatch import Dispatcher
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.recover import recover
+from lowkeyd.work.roots import Roots
+from lowkeyd.work.watching import Watching
 
 log = structlog.get_logger()
 
@@ -40,6 +46,7 @@ _BEAT_IDLE_S = 30.0
 """An idle daemon lets the disk sleep."""
 _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
+_JITTER = 0.1
 _STALE_S = 90.0
 """A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
 
@@ -47,11 +54,12 @@ _STALE_S = 90.0
 class Daemon:
     """One state folder, its watches, its outbox and its workers. Use `run`."""
 
-    def __init__(self, settings: config.Config, photos: Queue, serve: Serve) -> None:
+    def __init__(self, settings: config.Config, photos: Queue, serve: Serve, *, once: bool) -> None:
         self._settings = settings
+        self._once = once
         self._serve = serve
         self._photos = photos
-        self._roots = {watch.name: watch.path for watch in settings.watch}
+        self._roots = Roots(_trees(settings), Notes(photos))
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._failure: BaseException | None = None
@@ -59,7 +67,14 @@ class Daemon:
         self._beat_at = float("-inf")
         self._was_busy = False
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
-        self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake)
+        self._watching = None if once else Watching(settings.watch, self._post)
+        self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake, self._watching)
+        self._scan_every_s: dict[str, float] = {}
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            # A machine that slept through a scan makes up for it, once.
+            job_defaults={"misfire_grace_time": None, "coalesce": True},
+        )
         self._dispatchers = [self._dispatcher(device) for device in settings.attack.devices]
 
     def _dispatcher(self, device: str) -> Dispatcher:
@@ -73,61 +88,71 @@ class Daemon:
         start_child = partial(Child, self._serve, self._settings, device)
         return Dispatcher(device, self._settings.worker, start_child, self._photos, admission, conclusion, self._wake)
 
-    def _look_again(self, photo: Photo) -> None:
-        self._intake.post(Hint(photo.watch, photo.path, is_folder=False))
+    def _post(self, hint: Hint) -> None:
+        self._intake.post(hint)
 
-    def run(self, *, once: bool) -> int:
+    def _look_again(self, photo: Photo) -> None:
+        self._post(Hint(photo.watch, photo.path, is_folder=False))
+
+    def run(self) -> int:
         """Until a signal, or until nothing is left to do if `once`. Returns the exit code. Raises what broke a part."""
         with ExitStack() as stack:
             stack.enter_context(self._signals())
             stack.enter_context(self._thread_failures())
             recover(self._photos, self._publisher)
-            self._start(stack, watching=not once)
-            log.info("ready", watches=len(self._roots), workers=len(self._dispatchers), once=once)
+            self._start(stack)
+            log.info("ready", watches=len(self._roots.trees), workers=len(self._dispatchers), once=self._once)
             notify("READY=1")
             while not self._ending.wait(_TURN_S):
                 self._tend()
-                if once and self._drained():
+                if self._once and self._drained():
                     break
             notify("STOPPING=1")
             log.info("stopping")
         if self._failure is not None:
             raise self._failure
-        return self._exit_code() if once else 0
+        return self._exit_code() if self._once else 0
 
-    def _start(self, stack: ExitStack, *, watching: bool) -> None:
+    def _start(self, stack: ExitStack) -> None:
         """What starts last stops first: nothing is left to feed a part that has ended."""
         stack.callback(self._beat)
         for dispatcher in self._dispatchers:
             dispatcher.start()
             stack.callback(dispatcher.join)
         stack.callback(self._stop_dispatchers)
+        if self._watching is not None:
+            stack.callback(self._watching.stop)
+            self._watching.start()
         self._intake.start()
         stack.callback(self._intake.join)
         stack.callback(self._intake.stop)
         control = Control(location.control_socket(self._settings.state.path), self._answer)
         stack.callback(control.stop)
-        if watching:
-            watcher = Watcher(self._roots, self._intake.post)
-            stack.callback(watcher.stop)
-            for name, reason in watcher.start().items():
-                log.warning("no events, only scans", watch=name, reason=reason, every_s=self._settings.scan.every_s)
-            scheduler = self._schedule()
-            stack.callback(scheduler.shutdown, wait=False)
+        if not self._once:
+            sweep = self._publisher.outbox.sweep
+            self._scheduler.add_job(sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
+            self._scheduler.start()
+            stack.callback(self._scheduler.shutdown, wait=False)
         self._intake.scan_all()  # after the watches are set: what appears from now on gives an event
 
     def _stop_dispatchers(self) -> None:
         for dispatcher in self._dispatchers:  # all first, then each is waited for
             dispatcher.stop()
 
-    def _schedule(self) -> BackgroundScheduler:
-        # A machine that slept through a scan makes up for it, once.
-        scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True})
-        outbox = self._publisher.outbox
-        scheduler.add_job(self._intake.scan_all, "interval", seconds=self._settings.scan.every_s, id="scan")
-        scheduler.add_job(outbox.sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
-        scheduler.start()
-        return scheduler
+    def _schedule(self, watching: Watching) -> None:
+        """Trees that give no events, or not all, are walked more often. Jitter keeps several from starting at once."""
+        for watch in self._roots.trees:
+            scan = self._settings.scan
+            every_s = scan.blind_every_s if watching.is_blind(watch) else scan.every_s
+            if self._scan_every_s.get(watch) != every_s:
+                self._scan_every_s[watch] = every_s
+                self._scheduler.add_job(
+                    self._intake.scan,
+                    IntervalTrigger(seconds=every_s, jitter=every_s * _JITTER),
+                    [watch],
+                    id=f"scan {watch}",
+                    replace_existing=True,
+                )
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -160,6 +185,8 @@ class Daemon:
 
     def _tend(self) -> None:
         now = time.monotonic()
+        if self._watching is not None:
+            self._schedule(self._watching)
         busy = self._busy()
         if busy != self._was_busy or now - self._beat_at >= (_BEAT_BUSY_S if busy else _BEAT_IDLE_S):
             self._was_busy = busy
@@ -174,18 +201,25 @@ class Daemon:
             "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
             "scanned_at": self._intake.scanned_at,
             "settling": self._intake.settling,
+            "roots": self._root_report(),
             "memory": memory.mark(),
         }
         self._photos.beat(os.getpid(), self._started_at, time.time(), report)
+
+    def _root_report(self) -> dict[str, dict[str, Any]]:
+        """How each watched folder is watched, and why it is offline if it is."""
+        coverage = {} if self._watching is None else self._watching.report()
+        return {watch: coverage.get(watch, {}) | {"offline": self._roots.last(watch)} for watch in self._roots.trees}
 
     def _busy(self) -> bool:
         return any(dispatcher.busy for dispatcher in self._dispatchers) or not self._intake.quiet
 
     def _drained(self) -> bool:
         """For `--once`: the scan is over and whatever can be done is done. What waits is left for the next run."""
-        if self._busy() or self._intake.scanned_at is None:
+        offline = self._roots.offline()
+        if self._busy() or (self._intake.scanned_at is None and len(offline) < len(self._roots.trees)):
             return False
-        counts = self._photos.counts()
+        counts = self._photos.counts(offline)
         if counts.get(State.RUNNING) or counts.get(State.PUBLISHING):
             return False
         return not counts.get(State.READY) or all(dispatcher.stuck for dispatcher in self._dispatchers)
@@ -210,6 +244,18 @@ class Daemon:
         return {"retried": count}
 
 
+def _trees(settings: config.Config) -> dict[str, Tree]:
+    """The watched folders. Copies must not be taken for photos, whatever link or mount leads to them."""
+    closed = set()
+    for folder in (settings.outbox.path, settings.state.path):
+        status = folder.stat()
+        closed.add((status.st_dev, status.st_ino))
+    return {
+        watch.name: Tree(watch.path, Rules(watch.ignore, watch.follow_symlinks, frozenset(closed)))
+        for watch in settings.watch
+    }
+
+
 def _place(place: Any) -> tuple[str, bytes]:
     match place:
         case [str(watch), str(path)]:
@@ -222,9 +268,10 @@ def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.se
 
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
-    config.check_folders(settings)
+    known = snapshot.known_roots(location.database(settings.state.path))
+    config.check_folders(settings, [w.name for w in settings.watch if known.get(w.name) == os.fsencode(w.path)])
     with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
-        return Daemon(settings, photos, serve).run(once=once)
+        return Daemon(settings, photos, serve, once=once).run()
 
 
 def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:

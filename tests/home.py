@@ -113,6 +113,8 @@ class Home:
         for name, keys in sections.items():
             settings[name] = settings.get(name, {}) | keys
         lines = ["[[watch]]", 'name = "inbox"', f"path = {_toml(str(self.inbox))}"]
+        watch = {"mode": "events"} | settings.pop("watch", {})  # a container's temporary folder may be an overlay
+        lines += [f"{key} = {_toml(value)}" for key, value in watch.items()]
         for name, keys in settings.items():
             lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in keys.items())]
         self.config.write_text("\n".join(lines), encoding="utf-8")

@@ -6,7 +6,7 @@ WAL-reset bug. All times are seconds since the epoch, and come from the caller.
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,7 +76,8 @@ class Queue:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """For the other modules of this room: the one connection, all or nothing."""
         try:
             with self._lock, self._engine.begin() as connection:
                 yield connection
@@ -94,7 +95,7 @@ class Queue:
     def _signatures(self, chunk: Sequence[Photo]) -> dict[tuple[str, bytes], Signature]:
         wanted = tuple_(photos.c.watch, photos.c.path).in_([(photo.watch, photo.path) for photo in chunk])
         query = select(photos.c.watch, photos.c.path, photos.c.size, photos.c.mtime_ns).where(wanted, not_(_GONE))
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return {(row.watch, row.path): Signature(row.size, row.mtime_ns) for row in connection.execute(query)}
 
     def offer(self, settled: Sequence[Photo], now: float) -> int:
@@ -132,18 +133,18 @@ class Queue:
             | {"added_at": now, "changed_at": now}
             for p in settled
         ]
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
             connection.execute(upsert, rows)
             return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before)
 
-    def claim(self, limit: int, now: float) -> list[Job]:
+    def claim(self, limit: int, now: float, without: Collection[str] = ()) -> list[Job]:
         """Take up to `limit` photos whose time has come, oldest first; a suspect comes alone.
 
         The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
         """
-        due = and_(photos.c.state.in_((State.READY, State.WAITING)), photos.c.not_before <= now)
-        with self._transaction() as connection:
+        due = and_(_unfinished(without), photos.c.not_before <= now)
+        with self.transaction() as connection:
             first = connection.execute(self._oldest(due, 1)).one_or_none()
             if first is None:
                 return []
@@ -166,7 +167,7 @@ class Queue:
         """Note the content. False when the same content is in work under another name: this one has to wait for it."""
         twin = select(photos.c.id).where(photos.c.sha256 == sha256, photos.c.state.in_(_IN_WORK), photos.c.id != job.id)
         mine = update(photos).where(photos.c.id == job.id)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if connection.execute(twin.limit(1)).first() is not None:
                 return False
             connection.execute(mine.where(photos.c.sha256 != sha256).values(_UNJUDGED))
@@ -175,7 +176,7 @@ class Queue:
 
     def admitted(self, job: Job) -> str | None:
         """The content that was noted for a photo, as its SHA-256."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             digest: str | None = connection.scalar(select(photos.c.sha256).where(photos.c.id == job.id))
         return digest
 
@@ -188,7 +189,7 @@ class Queue:
             .where(or_(photos.c.state == State.DONE, photos.c.id == job.id))
             .order_by(photos.c.id != job.id)
         )
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute(query.limit(1)).one_or_none()
         if row is None:
             return None
@@ -198,19 +199,19 @@ class Queue:
     def is_delivery(self, sha256: str) -> bool:
         """Whether this very content is a copy of ours, come back by another way."""
         query = select(photos.c.id).where(photos.c.delivery_sha256 == sha256, photos.c.state == State.DONE)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return connection.execute(query.limit(1)).first() is not None
 
     def delivered(self, job: Job) -> Delivery | None:
         """What an earlier version of this photo left in the outbox: the only file that its next version may replace."""
         query = select(photos.c.delivery_path, photos.c.delivery_sha256).where(photos.c.id == job.id)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             row = connection.execute(query).one()
         return None if row.delivery_path is None else Delivery(row.delivery_path, row.delivery_sha256)
 
     def stage(self, job: int, stage: Stage) -> None:
         """Note how far a photo in work has come."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 update(photos).where(photos.c.id == job, photos.c.state == State.RUNNING).values(stage=stage)
             )
@@ -229,7 +230,7 @@ class Queue:
             "next_sha256": publication.delivery.sha256,
             "changed_at": now,
         }
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if connection.execute(update(photos).where(_current(job)).values(announced)).rowcount == 1:
                 return True
             connection.execute(_again(job, now))
@@ -243,7 +244,7 @@ class Queue:
             (photos.c.verdict.is_(None), literal(State.NO_FACE.value)),
             else_=literal(State.DONE.value),
         )
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 update(photos)
                 .where(photos.c.id == job)
@@ -290,7 +291,7 @@ class Queue:
         self._end(job, State.READY, now, stage=None, suspect=1)
 
     def _end(self, job: Job, state: State, now: float, **values: Any) -> None:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             changes = {**_unannounced(), "state": state, "changed_at": now, **values}
             if connection.execute(update(photos).where(_current(job)).values(changes)).rowcount == 0:
                 connection.execute(_again(job, now))
@@ -298,7 +299,7 @@ class Queue:
     def cut_short(self) -> tuple[list[tuple[Job, Stage]], list[Publication]]:
         """What was in work when the last daemon died: photos with the stage they had come to, and publications."""
         running, publishing = (select(photos).where(photos.c.state == state) for state in _IN_WORK)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             jobs = [(_job(row), Stage(row.stage or Stage.ADMIT)) for row in connection.execute(running)]
             rows = connection.execute(publishing).all()
         return jobs, [Publication(row.id, row.temp, Delivery(row.next_path, row.next_sha256)) for row in rows]
@@ -312,7 +313,7 @@ class Queue:
     def requeue(self, job: int, now: float) -> None:
         """A publication that was cut short left nothing: do it again, uncounted."""
         values = {**_NOT_PUBLISHING, **_UNJUDGED, "state": State.READY, "stage": None, "changed_at": now}
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             publishing = and_(photos.c.id == job, photos.c.state == State.PUBLISHING)
             connection.execute(update(photos).where(publishing).values(attempts=photos.c.attempts - 1, **values))
 
@@ -320,28 +321,28 @@ class Queue:
         """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
         stuck = photos.c.state.in_((State.FAILED, State.WAITING))
         again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if paths is None:
                 return connection.execute(again.where(stuck)).rowcount
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
             return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
 
-    def next_due(self) -> float | None:
-        """When the next unfinished photo may be claimed, if there is one."""
-        unfinished = photos.c.state.in_((State.READY, State.WAITING))
-        with self._transaction() as connection:
+    def next_due(self, without: Collection[str] = ()) -> float | None:
+        """When the next unfinished photo may be claimed, if there is one; those of some watches may not."""
+        unfinished = _unfinished(without)
+        with self.transaction() as connection:
             earliest: float | None = connection.scalar(select(func.min(photos.c.not_before)).where(unfinished))
         return earliest
 
-    def counts(self) -> dict[State, int]:
-        """How many photos stand where."""
-        query = select(photos.c.state, func.count()).group_by(photos.c.state)
-        with self._transaction() as connection:
+    def counts(self, without: Collection[str] = ()) -> dict[State, int]:
+        """How many photos stand where, but for those of some watches."""
+        query = select(photos.c.state, func.count()).where(photos.c.watch.not_in(without)).group_by(photos.c.state)
+        with self.transaction() as connection:
             return {State(state): count for state, count in connection.execute(query)}
 
     def last_report(self) -> dict[str, Any] | None:
         """What the last sign of life said."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             report: str | None = connection.scalar(select(schema.daemon.c.report))
         return None if report is None else dict(json.loads(report))
 
@@ -349,12 +350,17 @@ class Queue:
         """Leave a sign of life, with what workers and watches are doing."""
         row = {"id": 1, "pid": pid, "started_at": started_at, "beat_at": now, "report": json.dumps(report)}
         statement = insert(schema.daemon).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(statement)
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + _PATHS_PER_QUERY] for start in range(0, len(items), _PATHS_PER_QUERY))
+
+
+def _unfinished(without: Collection[str]) -> ColumnElement[bool]:
+    unfinished = photos.c.state.in_((State.READY, State.WAITING))
+    return and_(unfinished, photos.c.watch.not_in(without)) if without else unfinished
 
 
 def _in_work(job: Job) -> ColumnElement[bool]:

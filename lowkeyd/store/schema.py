@@ -77,6 +77,15 @@ daemon = Table(
     Column("report", Text, nullable=False),  # JSON: workers and watches
 )
 
+roots = Table(
+    "root",
+    metadata,
+    Column("watch", Text, primary_key=True),
+    Column("path", LargeBinary, nullable=False),
+    Column("identity", Text, nullable=False),  # device and inode, which may be larger than SQLite's integers
+    Column("filled", Integer, nullable=False),  # whether there were photos in it when it was last walked
+)
+
 
 def open_for_writing(path: Path) -> Engine:
     """Open or create the database. One connection, which its single owner guards with a lock.

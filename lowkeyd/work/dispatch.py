@@ -71,6 +71,7 @@ class Dispatcher(threading.Thread):
         self._in_hand: dict[int, Job] = {}
         self._stages: dict[int, Stage] = {}
         self._outbox_works = True
+        self._offline: dict[str, str] = {}
         self.moved_at = time.monotonic()
         self.hands = Hands(device)
 
@@ -104,7 +105,8 @@ class Dispatcher(threading.Thread):
 
     def _turn(self) -> bool:
         """Work if there is any; False after a nap."""
-        due = self._photos.next_due()
+        self._offline = self._admission.roots.offline()
+        due = self._photos.next_due(self._offline)
         if due is None or due > time.time():
             self._nap(_LOOK_S)
             return False
@@ -154,7 +156,7 @@ class Dispatcher(threading.Thread):
         return None
 
     def _work(self, child: Child) -> None:
-        jobs = self._photos.claim(self._worker.photos, time.time())
+        jobs = self._photos.claim(self._worker.photos, time.time(), self._offline)
         self._in_hand = {job.id: job for job in jobs}
         try:
             tasks = [task for job in jobs if not self._stopping.is_set() and (task := self._admit(job))]

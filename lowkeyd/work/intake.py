@@ -5,13 +5,14 @@ import queue
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-from lowkeyd.folders import scan
+from lowkeyd.folders.scan import Seen, Walk
 from lowkeyd.folders.settle import Settling
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.roots import Roots
+from lowkeyd.work.watching import Watching
 
 _BATCH = 500
 """Rows per transaction: large enough for a scan to be quick, small enough for the worker to start early."""
@@ -22,11 +23,18 @@ Key = tuple[str, bytes]
 
 
 class Intake(threading.Thread):
-    """One thread. `post` may be called from any other; `offered` is told when photos became ready."""
+    """One thread. `post` may be called from any other; `offered` is told when photos became ready.
 
-    def __init__(self, roots: dict[str, Path], quiet_s: float, photos: Queue, offered: threading.Event) -> None:
+    Roots that are offline are left alone until they are back, and are then walked as a whole.
+    """
+
+    def __init__(
+        self, roots: Roots, quiet_s: float, photos: Queue, offered: threading.Event, watching: Watching | None = None
+    ) -> None:
         super().__init__(name="intake")
         self._roots = roots
+        self._trees = roots.trees
+        self._watching = watching
         self._quiet_s = quiet_s
         self._photos = photos
         self._offered = offered
@@ -34,6 +42,7 @@ class Intake(threading.Thread):
         self._turn = threading.Lock()  # held while hints are followed
         self._stopping = threading.Event()
         self._settling: Settling[Key] = Settling(quiet_s)
+        self._offline: dict[str, str] = {}
         self._walks: dict[tuple[str, bytes], float] = {}  # folders to be walked again, and when (monotonic)
         self.moved_at = time.monotonic()  # its last sign of life
         self.scanned_at: float | None = None
@@ -44,8 +53,12 @@ class Intake(threading.Thread):
 
     def scan_all(self) -> None:
         """Have every watched tree walked."""
-        for watch in self._roots:
-            self.post(Hint(watch, b"", is_folder=True))
+        for watch in self._trees:
+            self.scan(watch)
+
+    def scan(self, watch: str) -> None:
+        """Have one watched tree walked."""
+        self.post(Hint(watch, b"", is_folder=True))
 
     def stop(self) -> None:
         """End the thread soon, even in the middle of a walk."""
@@ -71,6 +84,7 @@ class Intake(threading.Thread):
         """Until `stop`."""
         while (hints := self._next_hints()) is not None:
             with self._turn:
+                self._welcome()
                 self._follow(hints)
                 self._look_again()
                 for _ in hints:
@@ -93,38 +107,57 @@ class Intake(threading.Thread):
     def _patience_s(self) -> float:
         return min(0.5, self._quiet_s) if self._settling or self._walks else _IDLE_S
 
+    def _welcome(self) -> None:
+        """Roots that are back: what happened meanwhile gave no event."""
+        self._offline = self._roots.offline()
+        for watch in self._roots.returned():
+            if self._watching is not None:
+                self._watching.renew(watch)
+            self.scan(watch)
+
     def _follow(self, hints: Iterable[Hint]) -> None:
         ready = []
         for hint in dict.fromkeys(hints):
+            if hint.watch in self._offline:
+                continue
             if hint.is_folder:
                 self._walk(hint.watch, hint.path)
                 # Files that appear while the folder is walked give no event before its watch is set: once more, later.
                 self._walks[hint.watch, hint.path] = time.monotonic() + self._quiet_s
-            elif scan.is_photo_name(hint.path):
-                seen = scan.look(self._roots[hint.watch], hint.path)
+            elif self._trees[hint.watch].rules.takes(hint.path):
+                seen = self._trees[hint.watch].look(hint.path)
                 if seen is None:
                     self._settling.forget((hint.watch, hint.path))
                 elif self._is_ready(hint.watch, seen, event=True):
                     ready.append(Photo(hint.watch, hint.path, seen.signature))
         self._offer(ready)
 
-    def _is_ready(self, watch: str, seen: scan.Seen, *, event: bool) -> bool:
+    def _is_ready(self, watch: str, seen: Seen, *, event: bool) -> bool:
         age_s = time.time() - seen.touched_at
         return self._settling.notice((watch, seen.path), seen.signature, age_s, time.monotonic(), event=event)
 
     def _walk(self, watch: str, folder: bytes) -> None:
-        walk = scan.walk(self._roots[watch], folder, self._go_on)
-        while self._go_on() and (batch := list(itertools.islice(walk, _BATCH))):
+        walk = Walk(self._trees[watch], folder, self._go_on)
+        seen, count = iter(walk), 0
+        while self._go_on() and (batch := list(itertools.islice(seen, _BATCH))):
             self._take(watch, batch)
-        if not folder:
-            self.scanned_at = time.time()
+            count += len(batch)
+        if not folder and self._go_on() and self._roots.look(watch) is None:
+            self._walked(watch, walk, count)
+
+    def _walked(self, watch: str, walk: Walk, count: int) -> None:
+        """To the end, and the root was there all the while."""
+        self.scanned_at = time.time()
+        self._roots.walked(watch, filled=count > 0)
+        if self._watching is not None:
+            self._watching.walked(watch, walk.entered)
 
     def _go_on(self) -> bool:
         """A long walk is a sign of life, and no reason to be late for the end."""
         self.moved_at = time.monotonic()
         return not self._stopping.is_set()
 
-    def _take(self, watch: str, batch: list[scan.Seen]) -> None:
+    def _take(self, watch: str, batch: list[Seen]) -> None:
         """Of the files that a walk came by, those that the database does not know yet."""
         seen_by_path = {seen.path: seen for seen in batch}
         unknown = self._photos.unknown([Photo(watch, seen.path, seen.signature) for seen in batch])
@@ -134,7 +167,7 @@ class Intake(threading.Thread):
         now = time.monotonic()
         ready = []
         for watch, path in self._settling.due(now):
-            seen = scan.look(self._roots[watch], path)
+            seen = self._trees[watch].look(path)
             if seen is None:
                 self._settling.forget((watch, path))
             elif self._settling.look_again((watch, path), seen.signature, now):

@@ -6,15 +6,17 @@ import pytest
 from lowkeyd import config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
 from lowkeyd.model import sha256
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Judgement
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
+from lowkeyd.work.roots import Roots
 from tests.work.conftest import Library
 
 JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
 
 
 def admission(library: Library, settings: str = "settings", max_bytes: int = 1000) -> Admission:
-    return Admission(library.photos, library.publisher, {"inbox": library.root}, max_bytes, settings)
+    return Admission(library.photos, library.publisher, library.roots, max_bytes, settings)
 
 
 def protect(library: Library, name: str, content: bytes) -> None:
@@ -51,7 +53,7 @@ def test_a_photo_whose_whole_folder_is_gone_waits(library: Library) -> None:
 
 def test_a_photo_of_a_folder_that_is_no_longer_watched_is_ignored(library: Library) -> None:
     library.drop("a.jpg", b"x")
-    elsewhere = Admission(library.photos, library.publisher, {}, 1000, "settings")
+    elsewhere = Admission(library.photos, library.publisher, Roots({}, Notes(library.photos)), 1000, "settings")
     assert elsewhere.admit(library.claim()) is None
     assert (library.row()["state"], library.row()["reason"]) == ("ignored", "its folder is no longer watched")
 

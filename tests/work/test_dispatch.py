@@ -49,9 +49,10 @@ def begin(library: Library) -> Iterator[Begin]:
 
     def begin(serve: Serve = stand_in.serve, **limits: float) -> Dispatcher:
         worker = config.Worker(**limits)  # type: ignore[arg-type]
-        roots = {"inbox": library.root}
-        admission = Admission(library.photos, library.publisher, roots, 1000, "settings")
-        conclusion = Conclusion(library.photos, library.publisher, roots, False, 1000, "settings", lambda _: None)
+        admission = Admission(library.photos, library.publisher, library.roots, 1000, "settings")
+        conclusion = Conclusion(
+            library.photos, library.publisher, library.roots, False, 1000, "settings", lambda _: None
+        )
         start_child = partial(Child, serve, config.Config(worker=worker), "cpu")
         begun.append(Dispatcher("cpu", worker, start_child, library.photos, admission, conclusion, threading.Event()))
         begun[-1].start()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.folders import scan
+from lowkeyd.folders.scan import Seen, Tree, Walk
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, Signature, State
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.intake import Intake
+from lowkeyd.work.roots import Roots
 
 PATIENCE_S = 30.0
 QUIET_S = 0.2
@@ -34,7 +36,8 @@ def begin(root: Path, photos: Queue) -> Iterator[Callable[..., Intake]]:
     begun = []
 
     def begin(quiet_s: float = QUIET_S) -> Intake:
-        begun.append(Intake({"inbox": root}, quiet_s, photos, threading.Event()))
+        roots = Roots({"inbox": Tree(root)}, Notes(photos))
+        begun.append(Intake(roots, quiet_s, photos, threading.Event()))
         begun[-1].start()
         return begun[-1]
 
@@ -185,12 +188,12 @@ def test_it_ends_in_the_middle_of_a_long_walk(
     """The tree never ends, here; a slow network drive comes close."""
     walking = threading.Event()
 
-    def endless(_root: Path, _under: bytes, go_on: Callable[[], bool]) -> Iterator[scan.Seen]:
-        while go_on():
+    def endless(walk: Walk) -> Iterator[Seen]:
+        while walk._go_on():
             walking.set()
         yield from ()
 
-    monkeypatch.setattr(scan, "walk", endless)
+    monkeypatch.setattr(Walk, "__iter__", endless)
     intake = begin()
     before = intake.moved_at
     intake.scan_all()
