@@ -41,9 +41,7 @@ from lowkeyd.work.watching import Watching
 log = structlog.get_logger()
 
 _TURN_S = 0.5
-_BEAT_BUSY_S = 2.0
-_BEAT_IDLE_S = 30.0
-"""An idle daemon lets the disk sleep."""
+_BEAT_S = 2.0
 _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
 _JITTER = 0.1
@@ -65,7 +63,8 @@ class Daemon:
         self._failure: BaseException | None = None
         self._started_at = time.time()
         self._beat_at = float("-inf")
-        self._was_busy = False
+        self._last_beat: dict[str, Any] = {}
+        self._was_busy = True
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
         self._watching = None if once else Watching(settings.watch, self._post)
         self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake, self._watching)
@@ -126,6 +125,7 @@ class Daemon:
         self._intake.start()
         stack.callback(self._intake.join)
         stack.callback(self._intake.stop)
+        self._beat()
         control = Control(location.control_socket(self._settings.state.path), self._answer)
         stack.callback(control.stop)
         if not self._once:
@@ -188,15 +188,16 @@ class Daemon:
         if self._watching is not None:
             self._schedule(self._watching)
         busy = self._busy()
-        if busy != self._was_busy or now - self._beat_at >= (_BEAT_BUSY_S if busy else _BEAT_IDLE_S):
+        if busy != self._was_busy or now - self._beat_at >= _BEAT_S:
+            self._beat(kept=busy or self._was_busy)
             self._was_busy = busy
-            self._beat()
         moved_at = [self._intake.moved_at, *(dispatcher.moved_at for dispatcher in self._dispatchers)]
         if now - min(moved_at) < _STALE_S:
             notify("WATCHDOG=1")
 
-    def _beat(self) -> None:
-        self._beat_at = time.monotonic()
+    def _beat(self, *, kept: bool = True) -> None:
+        """A sign of life for who asks, and for the next start if it is `kept`: an idle daemon lets the disk sleep."""
+        self._beat_at, now = time.monotonic(), time.time()
         report = {
             "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
             "scanned_at": self._intake.scanned_at,
@@ -204,7 +205,9 @@ class Daemon:
             "roots": self._root_report(),
             "memory": memory.mark(),
         }
-        self._photos.beat(os.getpid(), self._started_at, time.time(), report)
+        self._last_beat = {"pid": os.getpid(), "started_at": self._started_at, "beat_at": now, **report}
+        if kept:
+            self._photos.beat(os.getpid(), self._started_at, now, report)
 
     def _root_report(self) -> dict[str, dict[str, Any]]:
         """How each watched folder is watched, and why it is offline if it is."""
@@ -231,8 +234,10 @@ class Daemon:
         return 1 if counts.get(State.FAILED) else 0
 
     def _answer(self, question: Any) -> dict[str, Any]:
-        """The control socket's one question: `{"retry": null | [[watch, path], ...]}`."""
+        """The control socket's questions: `{"retry": null | [[watch, path], ...]}`, `{"beat": null}`."""
         match question:
+            case {"beat": None}:
+                return self._last_beat
             case {"retry": None}:
                 paths = None
             case {"retry": [*asked]}:

@@ -1,21 +1,25 @@
 """One snapshot of everything, as `lowkeyd status` prints it and as JSON with a versioned schema."""
 
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lowkeyd import config
+from lowkeyd.errors import StoreError
 from lowkeyd.model import State
 from lowkeyd.store import location, lock, snapshot
 from lowkeyd.store.snapshot import Row, Snapshot
+from lowkeyd.work.control import ask
 
 JSON_VERSION = 1
 """Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
-_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling")
+_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots")
 """What is published of its last sign of life; the rest is for its own use."""
+_ANSWER_S = 2.0
 _SILENT_S = 90.0
-"""A daemon that is well gives a sign of life every half minute, or more often."""
+"""A daemon that is well gives a sign of life every two seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Status:
         return list(dict.fromkeys([*self.watched, *sorted(watch for watch, _ in self.photos.counts)]))
 
     @property
+    def roots(self) -> dict[str, dict[str, Any]]:
+        """How each folder is watched, and why one is offline, as the daemon said last."""
+        return dict(self.photos.daemon.get("roots", {})) if self.photos.daemon else {}
+
+    @property
     def silent_s(self) -> float | None:
         """How long the daemon has been silent, if that is a bad sign: it runs, but hangs."""
         if not self.alive or self.photos.daemon is None:
@@ -57,7 +66,7 @@ class Status:
             "counts": {state.value: self.count(state) for state in State},
             "watches": {watch: {state.value: self.count(state, watch) for state in State} for watch in self.watches},
             "weak": self.photos.weak,
-            "daemon": None if daemon is None else {key: daemon[key] for key in _OF_THE_DAEMON},
+            "daemon": None if daemon is None else {key: daemon.get(key) for key in _OF_THE_DAEMON},
             "running": _as_json(self.photos.running),
             "waiting": _as_json(self.photos.waiting),
             "failed": _as_json(self.photos.failed),
@@ -66,9 +75,14 @@ class Status:
 
 def take(settings: config.Config, rows: int) -> Status:
     """Look. Raises StoreError when there is nothing to look at."""
-    photos = snapshot.read(location.database(settings.state.path), rows)
+    state = settings.state.path
+    photos = snapshot.read(location.database(state), rows)
     watched = tuple(watch.name for watch in settings.watch)
-    return Status(lock.is_held(settings.state.path), watched, time.time(), settings.outbox.path, photos)
+    alive = lock.is_held(state)
+    if alive:
+        with suppress(StoreError):  # an idle daemon writes nothing, so it is asked; one that hangs may not answer
+            photos = replace(photos, daemon=ask(location.control_socket(state), {"beat": None}, _ANSWER_S))
+    return Status(alive, watched, time.time(), settings.outbox.path, photos)
 
 
 def _as_json(rows: tuple[Row, ...]) -> list[dict[str, Any]]:

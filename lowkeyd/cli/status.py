@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lowkeyd.cli import waits
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
 from lowkeyd.errors import StoreError
@@ -80,7 +81,7 @@ def _stay(screen: Callable[[], RenderableType], console: Console) -> None:
 def render(status: Status) -> RenderableType:
     """The screen."""
     photos = status.photos
-    parts: list[RenderableType] = [_headline(status), *_workers(status), Text(), _counts(status)]
+    parts: list[RenderableType] = [_headline(status), *_workers(status), Text(), _counts(status), *waits.lines(status)]
     if photos.weak:
         parts.append(Text(f"{photos.weak:,} done, but weak: a recogniser still accepts a face.", "yellow"))
     parts += _running(status)

@@ -16,8 +16,8 @@ from lowkeyd.work.watching import Watching
 
 _BATCH = 500
 """Rows per transaction: large enough for a scan to be quick, small enough for the worker to start early."""
-_IDLE_S = 5.0
-"""The longest nap, so that signs of life do not cease."""
+_IDLE_S = 2.0
+"""The longest nap, so that signs of life do not cease, and a root that goes or comes back is noticed."""
 
 Key = tuple[str, bytes]
 

@@ -80,7 +80,7 @@ class Watching:
 
 def _why_not(mode: str, path: Path) -> str | None:
     if mode == "scan":
-        return "the configuration wants it so"
+        return "the configuration says so"
     kind = mounts.kind(path)
     if mode == "auto" and not mounts.tells_of_writes(kind):
         return f"its file system, {kind or 'of unknown type'}, does not tell of every write"

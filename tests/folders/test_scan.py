@@ -122,3 +122,49 @@ def test_a_walk_can_be_called_off_even_where_there_are_no_photos(tmp_path: Path)
 
     assert len(list(Walk(Tree(tmp_path), go_on=go_on))) <= 1
     assert len(asked) == 4, "the root, two folders, and the end"
+
+
+def test_links_are_followed_on_request_and_lead_nowhere_in_circles(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for folder in (root / "deep", elsewhere):
+        folder.mkdir(parents=True)
+    (elsewhere / "real.jpg").write_bytes(b"x")
+    (root / "linked").symlink_to(elsewhere)
+    (root / "a.jpg").symlink_to(elsewhere / "real.jpg")
+    (root / "deep" / "loop").symlink_to(root)
+    (elsewhere / "back").symlink_to(elsewhere)
+    (root / "broken.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert walk(root, rules=Rules(follow=True)) == [b"a.jpg", b"linked/real.jpg"]
+    assert walk(root) == []
+
+
+def test_closed_folders_are_not_entered_whatever_way_leads_there(tmp_path: Path) -> None:
+    root, outbox = tmp_path / "root", tmp_path / "outbox"
+    for folder in (root, outbox):
+        folder.mkdir()
+    (outbox / "copy.jpg").write_bytes(b"x")
+    (root / "link").symlink_to(outbox)
+    status = outbox.stat()
+    closed = frozenset({(status.st_dev, status.st_ino)})
+    assert walk(root, rules=Rules(follow=True)) == [b"link/copy.jpg"]
+    assert walk(root, rules=Rules(follow=True, closed=closed)) == []
+
+
+def test_a_walk_tells_which_folders_it_entered(tmp_path: Path) -> None:
+    for name in ("a/b", ".hidden", "c"):
+        (tmp_path / name).mkdir(parents=True)
+    found = Walk(Tree(tmp_path))
+    assert list(found) == []
+    assert {inode for _, inode in found.entered} == {
+        path.stat().st_ino for path in (tmp_path, tmp_path / "a", tmp_path / "a/b", tmp_path / "c")
+    }
+
+
+def test_only_what_is_really_not_there_is_gone(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "link.jpg").symlink_to("nowhere")
+    assert [tree.is_gone(path) for path in (b"a.jpg", b"link.jpg", b"a.jpg/b.jpg", b"gone.jpg")] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    assert not tree.is_gone(b"x" * 300), "an error that says nothing about the file"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd.folders.scan import Tree, Walk
-from lowkeyd.folders.watcher import Hint, Watcher
+from lowkeyd.folders.watcher import Hint, Watcher, watched_inodes
 
 PATIENCE_S = 10.0
 
@@ -85,3 +85,33 @@ def test_a_root_that_cannot_be_watched_is_named_and_the_others_are_watched(tmp_p
 def test_lost_events_are_a_hint_to_walk_everything(tmp_path: Path, hints: "queue.SimpleQueue[Hint]") -> None:
     logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed, staged")
     await_hint(hints, lambda hint: hint == Hint("inbox", b"", is_folder=True))
+
+
+def test_a_root_can_be_watched_afresh(tmp_path: Path) -> None:
+    """Another folder has taken its place: the old watches are on the one that is gone."""
+    root = tmp_path / "root"
+    root.mkdir()
+    hints: queue.SimpleQueue[Hint] = queue.SimpleQueue()
+    watcher = Watcher(hints.put)
+    try:
+        assert watcher.watch("inbox", root) is None
+        root.rename(tmp_path / "old")
+        root.mkdir()
+        assert watcher.watch("inbox", root) is None
+        (root / "a.jpg").write_bytes(b"x")
+        await_hint(hints, lambda hint: hint == Hint("inbox", b"a.jpg", is_folder=False))
+    finally:
+        watcher.stop()
+
+
+def test_the_kernel_says_what_is_watched(tmp_path: Path) -> None:
+    for name in ("root/a/b", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    watcher = Watcher(lambda _: None)
+    try:
+        watcher.watch("inbox", tmp_path / "root")
+        watched = watched_inodes()
+        assert {(tmp_path / name).stat().st_ino for name in ("root", "root/a", "root/a/b")} <= watched
+        assert (tmp_path / "other").stat().st_ino not in watched
+    finally:
+        watcher.stop()
