@@ -54,6 +54,8 @@ class Outbox(_Section):
     format: Literal["same", "jpeg", "png", "webp"] = "same"
     heic: Literal["jpeg", "heic"] = "jpeg"
     animated: Literal["refuse", "ignore"] = "refuse"
+    on_rename: Literal["follow", "keep"] = "follow"
+    on_delete: Literal["keep", "delete", "trash"] = "keep"
 
 
 class Metadata(_Section):

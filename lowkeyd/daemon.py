@@ -24,6 +24,7 @@ from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import location, lock, snapshot
+from lowkeyd.store.departures import Departures
 from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
@@ -36,6 +37,7 @@ from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.recover import recover
 from lowkeyd.work.roots import Roots
+from lowkeyd.work.vanish import Vanished
 from lowkeyd.work.watching import Watching
 
 log = structlog.get_logger()
@@ -66,8 +68,9 @@ class Daemon:
         self._last_beat: dict[str, Any] = {}
         self._was_busy = True
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
+        vanished = Vanished(Departures(photos), self._roots, self._publisher.outbox, settings.outbox.on_delete)
         self._watching = None if once else Watching(settings.watch, self._post)
-        self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake, self._watching)
+        self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake, self._watching, vanished)
         self._scan_every_s: dict[str, float] = {}
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
@@ -79,7 +82,8 @@ class Daemon:
     def _dispatcher(self, device: str) -> Dispatcher:
         max_bytes = int(self._settings.worker.max_megabytes * 1e6)
         stamp = fingerprint(self._settings)
-        admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp)
+        follow = self._settings.outbox.on_rename == "follow"
+        admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp, follow)
         copy_no_face = self._settings.outbox.no_face == "copy"
         conclusion = Conclusion(
             self._photos, self._publisher, self._roots, copy_no_face, max_bytes, stamp, self._look_again

@@ -58,6 +58,7 @@ photos = Table(
     Column("strength", Text),
     Column("fingerprint", Text),  # of the settings that it was made with
     Column("seconds", Float),
+    Column("missing_at", Float),  # since when its file is gone, as far as walks have noticed
     Column("added_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
     UniqueConstraint("watch", "path"),

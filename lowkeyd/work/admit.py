@@ -11,7 +11,8 @@ from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals
 from lowkeyd.folders.rules import is_raw_name
 from lowkeyd.folders.scan import Tree
-from lowkeyd.model import Job, sha256
+from lowkeyd.model import Job, readable, sha256
+from lowkeyd.store.departures import Delivered, Departures
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.roots import Roots
@@ -37,6 +38,7 @@ class Admission:
     roots: Roots
     max_bytes: int
     fingerprint: str
+    follow_renames: bool = True
 
     def admit(self, job: Job) -> Admitted | None:
         """What the worker has to do, or None when the photo is dealt with. Raises PhotoError and TryLater."""
@@ -72,7 +74,8 @@ class Admission:
         return content
 
     def _deliver_twin(self, job: Job, digest: str) -> bool:
-        twin = self.photos.twin(job, digest, self.fingerprint)
+        renamed = self._renamed_from(job, digest)
+        twin = (renamed.delivery, renamed.judgement) if renamed else self.photos.twin(job, digest, self.fingerprint)
         if twin is None:
             return False
         delivery, judgement = twin
@@ -80,8 +83,25 @@ class Admission:
         if content is None or sha256(content) != delivery.sha256:
             return False  # taken away by its owner, or edited: protect it again
         suffix = os.path.splitext(os.fsdecode(delivery.path))[1].lower()
-        self.publisher.publish(job, content, suffix, judgement)
+        published = self.publisher.publish(job, content, suffix, judgement)
+        if renamed and published and self.follow_renames:
+            self._follow(renamed, job)
         return True
+
+    def _renamed_from(self, job: Job, digest: str) -> Delivered | None:
+        """What this photo was called before, if it is one whose file is gone from where it was."""
+        for photo in Departures(self.photos).alike(job, digest):
+            tree = self.roots.trees.get(photo.watch)
+            # In this order: a disk that goes away meanwhile takes the photo along.
+            if tree is not None and tree.is_gone(photo.path) and self.roots.look(photo.watch) is None:
+                return photo
+        return None
+
+    def _follow(self, renamed: Delivered, job: Job) -> None:
+        """The copy has its new name: the old one goes, then the row. A crash in between costs no copy."""
+        self.publisher.outbox.withdraw(renamed.delivery)
+        now_called = readable(os.path.join(os.fsencode(job.photo.watch), job.photo.path))
+        Departures(self.photos).depart(renamed.id, f"it is called {now_called} now", time.time())
 
 
 def _place(tree: Tree, job: Job) -> bytes:

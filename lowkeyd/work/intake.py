@@ -12,6 +12,7 @@ from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.roots import Roots
+from lowkeyd.work.vanish import Vanished
 from lowkeyd.work.watching import Watching
 
 _BATCH = 500
@@ -29,12 +30,19 @@ class Intake(threading.Thread):
     """
 
     def __init__(
-        self, roots: Roots, quiet_s: float, photos: Queue, offered: threading.Event, watching: Watching | None = None
+        self,
+        roots: Roots,
+        quiet_s: float,
+        photos: Queue,
+        offered: threading.Event,
+        watching: Watching | None = None,
+        vanished: Vanished | None = None,
     ) -> None:
         super().__init__(name="intake")
         self._roots = roots
         self._trees = roots.trees
         self._watching = watching
+        self._vanished = vanished
         self._quiet_s = quiet_s
         self._photos = photos
         self._offered = offered
@@ -151,6 +159,8 @@ class Intake(threading.Thread):
         self._roots.walked(watch, filled=count > 0)
         if self._watching is not None:
             self._watching.walked(watch, walk.entered)
+        if self._vanished is not None and not (self._settling or self._walks):
+            self._vanished.look(watch)
 
     def _go_on(self) -> bool:
         """A long walk is a sign of life, and no reason to be late for the end."""
