@@ -19,7 +19,7 @@ FLOORS = (
     {"status"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "model", "notify"},
+    {"config", "errors", "model", "mounts", "notify"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 

@@ -8,13 +8,18 @@ from typing import Any
 
 import structlog
 
-from lowkeyd import config
-from lowkeyd.folders import mounts
+from lowkeyd import config, mounts
 from lowkeyd.folders.rules import Identity
 from lowkeyd.folders.watcher import Hint, Watcher, watched_inodes
 
 log = structlog.get_logger()
 
+_LOCAL = frozenset({
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "nilfs2", "tmpfs", "ramfs",
+    "vfat", "exfat", "msdos", "ntfs3", "ntfs", "hfsplus", "udf", "ecryptfs",
+})  # fmt: skip
+"""File systems that tell of every write. On others (NFS, SMB, FUSE, overlays, 9p, virtiofs), files appear that this
+kernel did not write, so that only scans are sure."""
 _LIMIT_ADVICE = "raise fs.inotify.max_user_watches"
 
 
@@ -82,6 +87,6 @@ def _why_not(mode: str, path: Path) -> str | None:
     if mode == "scan":
         return "the configuration says so"
     kind = mounts.kind(path)
-    if mode == "auto" and not mounts.tells_of_writes(kind):
+    if mode == "auto" and kind not in _LOCAL:
         return f"its file system, {kind or 'of unknown type'}, does not tell of every write"
     return None

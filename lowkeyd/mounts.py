@@ -1,30 +1,26 @@
-"""What kind of file system a folder lies on: where others write without this machine's kernel, no event tells of it."""
+"""What kind of file system a path lies on, as the kernel's table of mounts says."""
 
 import os
 import re
 from pathlib import Path
 
-_TABLE = Path("/proc/self/mountinfo")
-_LOCAL = frozenset({
-    "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "nilfs2", "tmpfs", "ramfs",
-    "vfat", "exfat", "msdos", "ntfs3", "ntfs", "hfsplus", "udf", "ecryptfs",
+NETWORK = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "9p",
+    "fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse", "fuse.s3fs", "fuse.davfs2",
 })  # fmt: skip
-"""Known to tell of every write. On others (NFS, SMB, FUSE, overlays, 9p, virtiofs), files appear that this kernel did
-not write, so that only scans are sure."""
+"""Kinds whose files lie on another machine, or with `9p` on the host of a virtual one. Of FUSE's, those that say so."""
+
+_TABLE = Path("/proc/self/mountinfo")
 
 
-def kind(folder: Path) -> str:
-    """The file system's type as the kernel calls it, `ext4` or `nfs4`; empty when it cannot be told."""
+def kind(path: Path) -> str:
+    """The file system's type as the kernel calls it, such as `ext4`; empty where it cannot be told. The path need not
+    exist."""
     try:
         lines = _TABLE.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    return kind_in(lines, os.path.realpath(folder))
-
-
-def tells_of_writes(kind: str) -> bool:
-    """Whether events can be relied upon, but for the losses that scans make up for."""
-    return kind in _LOCAL
+    return kind_in(lines, os.path.realpath(path))
 
 
 def kind_in(mountinfo: list[str], path: str) -> str:

@@ -1,0 +1,37 @@
+"""What a path on the command line stands for: a photo in a watched folder, or a copy in the outbox."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from lowkeyd import config
+from lowkeyd.model import readable
+
+
+def in_watch(path: Path, settings: config.Config) -> tuple[str, bytes] | None:
+    """The watch's name, and where the photo lies below its folder; None if it is in none of them."""
+    resolved = _resolved(path)
+    for watch in settings.watch:
+        root = os.path.realpath(watch.path)
+        if resolved.is_relative_to(root):
+            return watch.name, os.fsencode(resolved.relative_to(root))
+    return None
+
+
+def in_outbox(path: Path, settings: config.Config) -> bytes | None:
+    """Where the copy lies below the outbox; None if it is not in it."""
+    resolved, root = _resolved(path), os.path.realpath(settings.outbox.path)
+    return os.fsencode(resolved.relative_to(root)) if resolved.is_relative_to(root) else None
+
+
+def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
+    """The same as `in_watch`, which anything else is wrong usage for."""
+    found = in_watch(path, settings)
+    if found is None:
+        raise typer.BadParameter(f"{readable(path)} is in none of the watched folders")
+    return found
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path.parent)) / path.name  # of links, the last one is not followed

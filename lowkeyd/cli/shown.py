@@ -1,0 +1,41 @@
+"""How verbs show things: one console that knows a pipe from a terminal, and words for times and numbers."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+PIPE_COLUMNS = 100_000
+"""What a program reads has each thing on one line, however long."""
+
+
+def console() -> Console:
+    """Colours and the terminal's width for a person, neither for a pipe."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+
+
+def indented(columns: int, text: Text) -> Padding:
+    """With what does not fit into the line beneath itself."""
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def count(number: int, thing: str) -> str:
+    """`1 photo`, `2 photos`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """The two greatest units."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def moment(at: float) -> str:
+    """A time of day where this machine stands."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
