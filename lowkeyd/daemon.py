@@ -25,14 +25,15 @@ from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import location, lock, snapshot
 from lowkeyd.store.departures import Departures
-from lowkeyd.store.notes import Notes
+from lowkeyd.store.notes import Notes, Pause
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.control import Control, ask
-from lowkeyd.work.dispatch import Dispatcher
+from lowkeyd.work.dispatch import Dispatcher, Turn
+from lowkeyd.work.gate import Gate
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.recover import recover
@@ -59,7 +60,8 @@ class Daemon:
         self._once = once
         self._serve = serve
         self._photos = photos
-        self._roots = Roots(_trees(settings), Notes(photos))
+        notes = Notes(photos)
+        self._roots = Roots(_trees(settings), notes)
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._failure: BaseException | None = None
@@ -67,6 +69,8 @@ class Daemon:
         self._beat_at = float("-inf")
         self._last_beat: dict[str, Any] = {}
         self._was_busy = True
+        folders = (settings.outbox.path, settings.state.path)
+        self._gate = Gate(settings.schedule, folders, settings.outbox.min_free_mb, notes)
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
         vanished = Vanished(Departures(photos), self._roots, self._publisher.outbox, settings.outbox.on_delete)
         self._watching = None if once else Watching(settings.watch, self._post)
@@ -89,7 +93,11 @@ class Daemon:
             self._photos, self._publisher, self._roots, copy_no_face, max_bytes, stamp, self._look_again
         )
         start_child = partial(Child, self._serve, self._settings, device)
-        return Dispatcher(device, self._settings.worker, start_child, self._photos, admission, conclusion, self._wake)
+        newest_first = self._settings.queue.order == "newest"
+        turn = Turn(self._photos, self._gate, self._roots, newest_first)
+        return Dispatcher(
+            device, self._settings.worker, start_child, self._photos, turn, admission, conclusion, self._wake
+        )
 
     def _post(self, hint: Hint) -> None:
         self._intake.post(hint)
@@ -207,6 +215,7 @@ class Daemon:
             "scanned_at": self._intake.scanned_at,
             "settling": self._intake.settling,
             "roots": self._root_report(),
+            "hold": None if (hold := self._gate.hold(now)) is None else asdict(hold),
             "memory": memory.mark(),
         }
         self._last_beat = {"pid": os.getpid(), "started_at": self._started_at, "beat_at": now, **report}
@@ -238,10 +247,22 @@ class Daemon:
         return 1 if counts.get(State.FAILED) else 0
 
     def _answer(self, question: Any) -> dict[str, Any]:
-        """The control socket's questions: `{"retry": null | [[watch, path], ...]}`, `{"beat": null}`."""
+        """The control socket's questions, each with what it is about: `{"retry": null | [[watch, path], ...]}`."""
         match question:
             case {"beat": None}:
                 return self._last_beat
+            case {"bump": [*asked]}:
+                return {"bumped": self._photos.bump([_place(place) for place in asked], time.time())}
+            case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
+                self._gate.pause(Pause(reason, time.time(), until))
+                return {}
+            case {"resume": None}:
+                was_paused = self._gate.resume()
+                self._wake.set()
+                return {"was_paused": was_paused}
+            case {"accept": str(watch)} if watch in self._roots.trees:
+                self._roots.accept(watch)
+                return {}
             case {"retry": None}:
                 paths = None
             case {"retry": [*asked]}:
@@ -287,10 +308,62 @@ def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int
     """Make failed and waiting photos ready again, by way of the daemon if one runs. Returns how many."""
     state: Path = settings.state.path
     if lock.is_held(state):
-        asked = None if paths is None else [(watch, os.fsdecode(path)) for watch, path in paths]
+        asked = None if paths is None else _sendable(paths)
         return int(ask(location.control_socket(state), {"retry": asked})["retried"])
+    with _without_daemon(settings) as photos:
+        return photos.retry(paths, time.time())
+
+
+def bump(settings: config.Config, paths: list[tuple[str, bytes]]) -> int:
+    """Have queued photos done before all others. Returns how many are queued."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        return int(ask(location.control_socket(state), {"bump": _sendable(paths)})["bumped"])
+    with _without_daemon(settings) as photos:
+        return photos.bump(paths, time.time())
+
+
+def pause(settings: config.Config, reason: str, until: float | None) -> None:
+    """Have no photo begun, for ever or until then."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        ask(location.control_socket(state), {"pause": {"reason": reason, "until": until}})
+        return
+    with _without_daemon(settings) as photos:
+        Notes(photos).note_pause(Pause(reason, time.time(), until))
+
+
+def resume(settings: config.Config) -> bool:
+    """End a pause. Returns whether there was one."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        return bool(ask(location.control_socket(state), {"resume": None})["was_paused"])
+    with _without_daemon(settings) as photos:
+        was_paused = Notes(photos).pause() is not None
+        Notes(photos).note_pause(None)
+        return was_paused
+
+
+def accept(settings: config.Config, watch: str) -> None:
+    """Take the folder that is there now for the watched one."""
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        ask(location.control_socket(state), {"accept": watch})
+        return
+    with _without_daemon(settings) as photos:
+        Roots(_trees(settings), Notes(photos)).accept(watch)
+
+
+def _sendable(paths: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    return [(watch, os.fsdecode(path)) for watch, path in paths]
+
+
+@contextmanager
+def _without_daemon(settings: config.Config) -> Iterator[Queue]:
+    """The database, while no daemon runs."""
+    state: Path = settings.state.path
     config.check_folders(settings)
     if not os.path.exists(location.database(state)):
         raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
     with lock.hold(state), Queue(location.database(state)) as photos:
-        return photos.retry(paths, time.time())
+        yield photos

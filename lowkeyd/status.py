@@ -15,7 +15,7 @@ from lowkeyd.work.control import ask
 
 JSON_VERSION = 1
 """Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
-_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots")
+_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots", "hold")
 """What is published of its last sign of life; the rest is for its own use."""
 _ANSWER_S = 2.0
 _SILENT_S = 90.0

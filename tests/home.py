@@ -105,7 +105,7 @@ class Home:
         """Write the configuration: short waits, and what the test says of its sections."""
         settings: dict[str, dict[str, Any]] = {
             "state": {"path": str(self.state)},
-            "outbox": {"path": str(self.outbox)},
+            "outbox": {"path": str(self.outbox), "min_free_mb": 0.0},
             "settle": {"quiet_s": QUIET_S},
             "attack": {"device": "cpu"},
             "worker": {"idle_s": 600.0},

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 
 from lowkeyd import config
-from lowkeyd.errors import OptimiserFailed, PhotoError, PhotoIncomplete, TryLater, UnreadablePhoto, WeightsError
+from lowkeyd.errors import (
+    OptimiserFailed,
+    OutOfMemory,
+    PhotoError,
+    PhotoIncomplete,
+    TryLater,
+    UnreadablePhoto,
+    WeightsError,
+)
 from lowkeyd.model import FaceVerdict, NoFace, Protected, Score, Stage, Verdict, Visibility
 from lowkeyd.work import worker as real
 from lowkeyd.work.messages import Outcome, Reached, Stepped
@@ -105,6 +113,7 @@ OUTCOMES: dict[bytes, Callable[[bytes], Outcome]] = {
     b"unreadable": lambda _: UnreadablePhoto("is no picture"),
     b"incomplete": lambda _: PhotoIncomplete("its end is missing"),
     b"failing": lambda _: OptimiserFailed("the optimiser failed"),
+    b"hungry": lambda _: OutOfMemory("the stand-in is out of memory"),
     b"slow": slow,
     b"unique": unique,
     b"crash": crash,

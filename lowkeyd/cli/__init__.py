@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import __version__
-from lowkeyd.cli import configure, demo, protect, retry, run, status
+from lowkeyd.cli import accept, bump, configure, demo, pause, protect, retry, run, status
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
 
@@ -46,6 +46,10 @@ app.command()(protect.protect)
 app.command()(status.status)
 app.command()(demo.demo)
 app.command()(retry.retry)
+app.command()(bump.bump)
+app.command()(pause.pause)
+app.command()(pause.resume)
+app.command()(accept.accept)
 app.add_typer(configure.app, name="config")
 
 

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Update,
     and_,
     case,
@@ -33,7 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Verdict
-from lowkeyd.store import schema
+from lowkeyd.store import schema, turns
 from lowkeyd.store.schema import photos
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": N
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
 _FRESH: dict[str, Any] = {
     **{"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0},
-    **{"stage": None, "reason": None, "advice": None},
+    **{"stage": None, "reason": None, "advice": None, "bumped_at": 0.0},
 }
 
 
@@ -122,6 +121,7 @@ class Queue:
             set_={
                 "size": new.excluded.size,
                 "mtime_ns": new.excluded.mtime_ns,
+                "arrived_at": new.excluded.arrived_at,
                 "changed_at": now,
                 **_FRESH,
                 **still,
@@ -130,7 +130,7 @@ class Queue:
         )
         rows = [
             {"watch": p.watch, "path": p.path, **asdict(p.signature), "state": State.READY}
-            | {"added_at": now, "changed_at": now}
+            | {"arrived_at": p.arrived_at, "added_at": now, "changed_at": now}
             for p in settled
         ]
         with self.transaction() as connection:
@@ -138,30 +138,27 @@ class Queue:
             connection.execute(upsert, rows)
             return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before)
 
-    def claim(self, limit: int, now: float, without: Collection[str] = ()) -> list[Job]:
-        """Take up to `limit` photos whose time has come, oldest first; a suspect comes alone.
+    def claim(self, limit: int, now: float, without: Collection[str] = (), *, newest_first: bool = False) -> list[Job]:
+        """Take up to `limit` photos whose time has come; a suspect comes alone.
 
         The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
         """
-        due = and_(_unfinished(without), photos.c.not_before <= now)
+        due = and_(turns.unfinished(without), photos.c.not_before <= now)
         with self.transaction() as connection:
-            first = connection.execute(self._oldest(due, 1)).one_or_none()
+            first = connection.execute(turns.of(due, 1, newest_first)).one_or_none()
             if first is None:
                 return []
             wanted = [first.id]
             if not first.suspect:
-                wanted = list(connection.execute(self._oldest(and_(due, photos.c.suspect == 0), limit)).scalars())
+                others = turns.of(and_(due, photos.c.suspect == 0), limit, newest_first)
+                wanted = list(connection.execute(others).scalars())
             claimed = connection.execute(
                 update(photos)
                 .where(photos.c.id.in_(wanted))
                 .values(state=State.RUNNING, stage=Stage.ADMIT, attempts=photos.c.attempts + 1, changed_at=now)
                 .returning(photos)
             )
-            return sorted((_job(row) for row in claimed), key=lambda job: job.id)
-
-    @staticmethod
-    def _oldest(due: Any, limit: int) -> Select[tuple[int, int]]:
-        return select(photos.c.id, photos.c.suspect).where(due).order_by(photos.c.id).limit(limit)
+            return sorted((_job(row) for row in claimed), key=lambda job: wanted.index(job.id))
 
     def admit(self, job: Job, sha256: str) -> bool:
         """Note the content. False when the same content is in work under another name: this one has to wait for it."""
@@ -327,9 +324,16 @@ class Queue:
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
             return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
 
+    def bump(self, paths: Iterable[tuple[str, bytes]], now: float) -> int:
+        """Have queued photos done before all others, those that were bumped last first. Returns how many."""
+        queued = update(photos).where(turns.unfinished(())).values(bumped_at=now)
+        with self.transaction() as connection:
+            chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
+            return sum(connection.execute(queued.where(these)).rowcount for these in chosen)
+
     def next_due(self, without: Collection[str] = ()) -> float | None:
         """When the next unfinished photo may be claimed, if there is one; those of some watches may not."""
-        unfinished = _unfinished(without)
+        unfinished = turns.unfinished(without)
         with self.transaction() as connection:
             earliest: float | None = connection.scalar(select(func.min(photos.c.not_before)).where(unfinished))
         return earliest
@@ -356,11 +360,6 @@ class Queue:
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + _PATHS_PER_QUERY] for start in range(0, len(items), _PATHS_PER_QUERY))
-
-
-def _unfinished(without: Collection[str]) -> ColumnElement[bool]:
-    unfinished = photos.c.state.in_((State.READY, State.WAITING))
-    return and_(unfinished, photos.c.watch.not_in(without)) if without else unfinished
 
 
 def _in_work(job: Job) -> ColumnElement[bool]:

@@ -40,6 +40,8 @@ photos = Table(
     Column("mtime_ns", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("not_before", Float, nullable=False, default=0.0),  # seconds since the epoch; a waiting photo's next try
+    Column("arrived_at", Float, nullable=False, default=0.0, server_default="0"),  # in the watched folder
+    Column("bumped_at", Float, nullable=False, default=0.0, server_default="0"),  # a person wants it before all others
     Column("attempts", Integer, nullable=False, default=0),
     Column("suspect", Integer, nullable=False, default=0),
     Column("interruptions", Integer, nullable=False, default=0),
@@ -85,6 +87,15 @@ roots = Table(
     Column("path", LargeBinary, nullable=False),
     Column("identity", Text, nullable=False),  # device and inode, which may be larger than SQLite's integers
     Column("filled", Integer, nullable=False),  # whether there were photos in it when it was last walked
+)
+
+pauses = Table(
+    "pause",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float),  # seconds since the epoch; for ever if there is none
 )
 
 

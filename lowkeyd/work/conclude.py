@@ -89,6 +89,9 @@ class Conclusion:
         match retry.after(error, job, now):
             case retry.GiveUp(stage, reason, advice):
                 self._failed(job, stage, reason, advice)
+            case retry.Again():
+                log.info("again, alone", **_named(job), reason=error.reason)
+                self.photos.suspect(job, now)
             case retry.Wait(until, counted):
                 log.info("waiting", **_named(job), stage=error.stage, reason=error.reason)
                 self.photos.wait(job, error.stage, error.reason, error.advice, until, now, counted=counted)

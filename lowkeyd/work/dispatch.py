@@ -9,14 +9,16 @@ from typing import Any
 import structlog
 
 from lowkeyd import config
-from lowkeyd.errors import ConfigError, OutboxUnavailable, PhotoError, TryLater
+from lowkeyd.errors import ConfigError, OutboxUnavailable, OutOfMemory, PhotoError, TryLater
 from lowkeyd.model import Job, Stage
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import retry
 from lowkeyd.work.admit import Admission
 from lowkeyd.work.child import Child
 from lowkeyd.work.conclude import Conclusion
+from lowkeyd.work.gate import Gate, Hold
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Outcome, Reached, Ready, Stepped, Task, Unfit
+from lowkeyd.work.roots import Roots
 
 log = structlog.get_logger()
 
@@ -43,6 +45,29 @@ class Hands:
     since: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn it is, and whether it is anybody's."""
+
+    photos: Queue
+    gate: Gate
+    roots: Roots
+    newest_first: bool
+
+    def hold(self) -> Hold | None:
+        """What stands in the way of all work."""
+        return self.gate.hold(time.time())
+
+    def is_anybodys(self) -> bool:
+        """Whether a photo can be claimed now."""
+        due = self.photos.next_due(self.roots.offline())
+        return due is not None and due <= time.time()
+
+    def claim(self, limit: int) -> list[Job]:
+        """Take the next photos."""
+        return self.photos.claim(limit, time.time(), self.roots.offline(), newest_first=self.newest_first)
+
+
 class Dispatcher(threading.Thread):
     """One thread per device. `wake` is set when photos may be ready. `moved_at` (monotonic): last sign of life."""
 
@@ -52,6 +77,7 @@ class Dispatcher(threading.Thread):
         worker: config.Worker,
         start_child: Callable[[], Child],
         photos: Queue,
+        turn: Turn,
         admission: Admission,
         conclusion: Conclusion,
         wake: threading.Event,
@@ -61,6 +87,7 @@ class Dispatcher(threading.Thread):
         self._worker = worker
         self._start_child = start_child
         self._photos = photos
+        self._whose_turn = turn
         self._admission = admission
         self._conclusion = conclusion
         self._wake = wake
@@ -71,7 +98,9 @@ class Dispatcher(threading.Thread):
         self._in_hand: dict[int, Job] = {}
         self._stages: dict[int, Stage] = {}
         self._outbox_works = True
-        self._offline: dict[str, str] = {}
+        self._served = 0
+        self._worn = False
+        self._held = False
         self.moved_at = time.monotonic()
         self.hands = Hands(device)
 
@@ -87,8 +116,9 @@ class Dispatcher(threading.Thread):
 
     @property
     def stuck(self) -> bool:
-        """Whether there may be work that it cannot do: the outbox refuses, or the worker dies before it is ready."""
-        return not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
+        """Whether there may be work that it cannot do: it is held, the outbox refuses, or the worker dies before it is
+        ready."""
+        return self._held or not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
 
     def run(self) -> None:
         """Until `stop`."""
@@ -105,9 +135,10 @@ class Dispatcher(threading.Thread):
 
     def _turn(self) -> bool:
         """Work if there is any; False after a nap."""
-        self._offline = self._admission.roots.offline()
-        due = self._photos.next_due(self._offline)
-        if due is None or due > time.time():
+        hold = self._whose_turn.hold()
+        self._held = hold is not None
+        if hold is not None or not self._whose_turn.is_anybodys():
+            self._rest(hold)
             self._nap(_LOOK_S)
             return False
         if not self._outbox_is_back():
@@ -156,7 +187,7 @@ class Dispatcher(threading.Thread):
         return None
 
     def _work(self, child: Child) -> None:
-        jobs = self._photos.claim(self._worker.photos, time.time(), self._offline)
+        jobs = self._whose_turn.claim(self._worker.photos)
         self._in_hand = {job.id: job for job in jobs}
         try:
             tasks = [task for job in jobs if not self._stopping.is_set() and (task := self._admit(job))]
@@ -190,9 +221,13 @@ class Dispatcher(threading.Thread):
                     self.hands.done_steps, self.hands.all_steps = done, total
                 case Finished(job, outcome):
                     self._deaths = 0
+                    self._served += 1
+                    self._worn |= isinstance(outcome, OutOfMemory)
                     self._conclude(self._in_hand[job], outcome)
                 case BatchDone(peak_mb):
                     self.hands.peak_mb = round(peak_mb)
+                    if self._worn or self._served >= self._worker.recycle:
+                        self._end_child()
                     return
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
@@ -212,8 +247,8 @@ class Dispatcher(threading.Thread):
         self._stages.clear()
         self._rest()
 
-    def _rest(self) -> None:
-        self.hands.state = "idle" if self._child is not None else "off"
+    def _rest(self, hold: Hold | None = None) -> None:
+        self.hands.state = f"waiting: {hold.reason}" if hold else "idle" if self._child is not None else "off"
         self.hands.photos = self.hands.done_steps = self.hands.all_steps = 0
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:
@@ -250,5 +285,6 @@ class Dispatcher(threading.Thread):
         if self._child is not None:
             self._child.end()
             self._child = None
+            self._served, self._worn = 0, False
             self.hands.pid = None
             self._rest()

@@ -137,7 +137,7 @@ class Intake(threading.Thread):
                 if seen is None:
                     self._settling.forget((hint.watch, hint.path))
                 elif self._is_ready(hint.watch, seen, event=True):
-                    ready.append(Photo(hint.watch, hint.path, seen.signature))
+                    ready.append(_photo(hint.watch, seen))
         self._offer(ready)
 
     def _is_ready(self, watch: str, seen: Seen, *, event: bool) -> bool:
@@ -170,7 +170,7 @@ class Intake(threading.Thread):
     def _take(self, watch: str, batch: list[Seen]) -> None:
         """Of the files that a walk came by, those that the database does not know yet."""
         seen_by_path = {seen.path: seen for seen in batch}
-        unknown = self._photos.unknown([Photo(watch, seen.path, seen.signature) for seen in batch])
+        unknown = self._photos.unknown([_photo(watch, seen) for seen in batch])
         self._offer([photo for photo in unknown if self._is_ready(watch, seen_by_path[photo.path], event=False)])
 
     def _look_again(self) -> None:
@@ -181,7 +181,7 @@ class Intake(threading.Thread):
             if seen is None:
                 self._settling.forget((watch, path))
             elif self._settling.look_again((watch, path), seen.signature, now):
-                ready.append(Photo(watch, path, seen.signature))
+                ready.append(_photo(watch, seen))
         self._offer(ready)
         for watch, folder in [walk for walk, at in self._walks.items() if at <= now]:
             del self._walks[watch, folder]
@@ -190,3 +190,7 @@ class Intake(threading.Thread):
     def _offer(self, ready: list[Photo]) -> None:
         if self._photos.offer(ready, time.time()):
             self._offered.set()
+
+
+def _photo(watch: str, seen: Seen) -> Photo:
+    return Photo(watch, seen.path, seen.signature, seen.touched_at)

@@ -10,7 +10,20 @@ from lowkeyd import cli
 from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePhoto
 from tests.cli.conftest import Lowkeyd
 
-COMMANDS = ["run", "protect", "status", "demo", "retry", "config init", "config check", "config show"]
+COMMANDS = [
+    "run",
+    "protect",
+    "status",
+    "demo",
+    "retry",
+    "bump",
+    "pause",
+    "resume",
+    "accept",
+    "config init",
+    "config check",
+    "config show",
+]
 
 
 def test_the_version_is_the_packages(lowkeyd: Lowkeyd) -> None:

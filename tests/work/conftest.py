@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from lowkeyd import config
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.scan import Tree
 from lowkeyd.model import Job, Photo
 from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.gate import Gate
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.roots import Roots
 
@@ -30,6 +32,7 @@ class Library:
         self.tree = Tree(self.root)
         self.roots = Roots({"inbox": self.tree}, Notes(photos))
         self.roots.look("inbox")
+        self.gate = Gate(config.Schedule(), (self.outbox,), 0.0, Notes(photos))
 
     def drop(self, name: str | bytes, content: bytes) -> Photo:
         """Write a photo and offer it."""
