@@ -24,6 +24,7 @@ from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
 from lowkeyd.store import location, lock, snapshot
+from lowkeyd.store.bumped import bump as bump_photos
 from lowkeyd.store.departures import Departures
 from lowkeyd.store.notes import Notes, Pause
 from lowkeyd.store.queue import Queue
@@ -252,7 +253,7 @@ class Daemon:
             case {"beat": None}:
                 return self._last_beat
             case {"bump": [*asked]}:
-                return {"bumped": self._photos.bump([_place(place) for place in asked], time.time())}
+                return {"bumped": bump_photos(self._photos, map(_place, asked), time.time())}
             case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
                 self._gate.pause(Pause(reason, time.time(), until))
                 return {}
@@ -320,7 +321,7 @@ def bump(settings: config.Config, paths: list[tuple[str, bytes]]) -> int:
     if lock.is_held(state):
         return int(ask(location.control_socket(state), {"bump": _sendable(paths)})["bumped"])
     with _without_daemon(settings) as photos:
-        return photos.bump(paths, time.time())
+        return bump_photos(photos, paths, time.time())
 
 
 def pause(settings: config.Config, reason: str, until: float | None) -> None:

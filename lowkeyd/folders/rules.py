@@ -19,7 +19,8 @@ _JUNK_FOLDER_ENDINGS = (b".download", b".lrdata")
 _JUNK_FILE_STARTS = (b".", b"~syncthing~", b"~$")
 """Hidden files are also AppleDouble's `._a.jpg`, rsync's and our own unfinished ones, and Syncthing's; those that it
 makes on Windows are not hidden. Most unfinished files, `Thumbs.db` and `desktop.ini` end like no photo."""
-_SUFFIXES = PHOTO_SUFFIXES | RAW_SUFFIXES
+_RAW = frozenset(suffix.encode() for suffix in RAW_SUFFIXES)
+_SUFFIXES = frozenset(suffix.encode() for suffix in PHOTO_SUFFIXES) | _RAW
 
 Identity = tuple[int, int]
 """Device and inode of a folder: what it is, whatever it is called."""
@@ -75,8 +76,9 @@ def _any(patterns: list[str]) -> re.Pattern[str]:
 
 def is_raw_name(path: bytes) -> bool:
     """Whether it is called as cameras call their RAW files."""
-    return _suffix(path) in RAW_SUFFIXES
+    return _suffix(path) in _RAW
 
 
-def _suffix(path: bytes) -> str:
-    return os.path.splitext(os.fsdecode(path))[1].lower()
+def _suffix(name: bytes) -> bytes:
+    """As bytes, because a walk asks for each file that there is."""
+    return name[name.rfind(b".") :].lower()

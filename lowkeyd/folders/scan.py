@@ -83,8 +83,16 @@ class Walk:
                 path = folder + b"/" + entry.name if folder else entry.name
                 if entry.is_dir(follow_symlinks=rules.follow):
                     pending += [path] if rules.enters(path) else []
-                elif rules.takes_here(path) and (seen := self._tree.look(path)):
+                elif rules.takes_here(path) and (seen := _listed(path, entry, rules.follow)):
                     yield seen
+
+
+def _listed(path: bytes, entry: "os.DirEntry[bytes]", follow: bool) -> Seen | None:
+    """As `look`, in a fraction of the time; a file that vanishes meanwhile spoils nothing for its neighbours."""
+    try:
+        return _seen(path, entry.stat(follow_symlinks=follow))
+    except OSError:
+        return None
 
 
 def _seen(path: bytes, status: os.stat_result) -> Seen | None:

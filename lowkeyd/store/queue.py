@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -86,16 +87,18 @@ class Queue:
     def unknown(self, seen: Sequence[Photo]) -> list[Photo]:
         """Those of the photos that are new, or were written to since their row."""
         fresh = []
-        for chunk in _chunks(seen):
-            known = self._signatures(chunk)
-            fresh += [photo for photo in chunk if known.get((photo.watch, photo.path)) != photo.signature]
+        for watch, mine in groupby(seen, key=lambda photo: photo.watch):
+            for chunk in _chunks(list(mine)):
+                known = self._signatures(watch, [photo.path for photo in chunk])
+                fresh += [p for p in chunk if known.get(p.path) != (p.signature.size, p.signature.mtime_ns)]
         return fresh
 
-    def _signatures(self, chunk: Sequence[Photo]) -> dict[tuple[str, bytes], Signature]:
-        wanted = tuple_(photos.c.watch, photos.c.path).in_([(photo.watch, photo.path) for photo in chunk])
-        query = select(photos.c.watch, photos.c.path, photos.c.size, photos.c.mtime_ns).where(wanted, not_(_GONE))
+    def _signatures(self, watch: str, paths: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+        # One watch at a time: for pairs of watch and path SQLite would go through the whole table.
+        wanted = and_(photos.c.watch == watch, photos.c.path.in_(paths), not_(_GONE))
         with self.transaction() as connection:
-            return {(row.watch, row.path): Signature(row.size, row.mtime_ns) for row in connection.execute(query)}
+            rows = connection.execute(select(photos.c.path, photos.c.size, photos.c.mtime_ns).where(wanted))
+            return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
 
     def offer(self, settled: Sequence[Photo], now: float) -> int:
         """Queue photos that have settled; those whose row is already of this version stay as they are.
@@ -138,19 +141,19 @@ class Queue:
             connection.execute(upsert, rows)
             return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before)
 
-    def claim(self, limit: int, now: float, without: Collection[str] = (), *, newest_first: bool = False) -> list[Job]:
+    def claim(self, limit: int, now: float, without: Collection[str] = (), *, newest: bool = False) -> list[Job]:
         """Take up to `limit` photos whose time has come; a suspect comes alone.
 
         The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
         """
         due = and_(turns.unfinished(without), photos.c.not_before <= now)
         with self.transaction() as connection:
-            first = connection.execute(turns.of(due, 1, newest_first)).one_or_none()
+            first = connection.execute(turns.of(due, 1, newest)).one_or_none()
             if first is None:
                 return []
             wanted = [first.id]
             if not first.suspect:
-                others = turns.of(and_(due, photos.c.suspect == 0), limit, newest_first)
+                others = turns.of(and_(due, photos.c.suspect == 0), limit, newest)
                 wanted = list(connection.execute(others).scalars())
             claimed = connection.execute(
                 update(photos)
@@ -323,13 +326,6 @@ class Queue:
                 return connection.execute(again.where(stuck)).rowcount
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
             return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
-
-    def bump(self, paths: Iterable[tuple[str, bytes]], now: float) -> int:
-        """Have queued photos done before all others, those that were bumped last first. Returns how many."""
-        queued = update(photos).where(turns.unfinished(())).values(bumped_at=now)
-        with self.transaction() as connection:
-            chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
-            return sum(connection.execute(queued.where(these)).rowcount for these in chosen)
 
     def next_due(self, without: Collection[str] = ()) -> float | None:
         """When the next unfinished photo may be claimed, if there is one; those of some watches may not."""

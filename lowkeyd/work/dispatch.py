@@ -65,7 +65,7 @@ class Turn:
 
     def claim(self, limit: int) -> list[Job]:
         """Take the next photos."""
-        return self.photos.claim(limit, time.time(), self.roots.offline(), newest_first=self.newest_first)
+        return self.photos.claim(limit, time.time(), self.roots.offline(), newest=self.newest_first)
 
 
 class Dispatcher(threading.Thread):

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from lowkeyd.folders.scan import Seen, Walk
 from lowkeyd.folders.settle import Settling
@@ -21,6 +22,13 @@ _IDLE_S = 2.0
 """The longest nap, so that signs of life do not cease, and a root that goes or comes back is noticed."""
 
 Key = tuple[str, bytes]
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """Walk all of a watch's tree, because it is time to. Unlike a hint it need not be followed twice."""
+
+    watch: str
 
 
 class Intake(threading.Thread):
@@ -46,7 +54,7 @@ class Intake(threading.Thread):
         self._quiet_s = quiet_s
         self._photos = photos
         self._offered = offered
-        self._mailbox: queue.Queue[Hint | None] = queue.Queue()
+        self._mailbox: queue.Queue[Hint | _Scan | None] = queue.Queue()
         self._turn = threading.Lock()  # held while hints are followed
         self._stopping = threading.Event()
         self._settling: Settling[Key] = Settling(quiet_s)
@@ -66,7 +74,7 @@ class Intake(threading.Thread):
 
     def scan(self, watch: str) -> None:
         """Have one watched tree walked."""
-        self.post(Hint(watch, b"", is_folder=True))
+        self._mailbox.put(_Scan(watch))
 
     def stop(self) -> None:
         """End the thread soon, even in the middle of a walk."""
@@ -98,8 +106,8 @@ class Intake(threading.Thread):
                 for _ in hints:
                     self._mailbox.task_done()
 
-    def _next_hints(self) -> list[Hint] | None:
-        hints: list[Hint] = []
+    def _next_hints(self) -> list[Hint | _Scan] | None:
+        hints: list[Hint | _Scan] = []
         self.moved_at = time.monotonic()
         try:
             hint = self._mailbox.get(timeout=self._patience_s())
@@ -123,12 +131,14 @@ class Intake(threading.Thread):
                 self._watching.renew(watch)
             self.scan(watch)
 
-    def _follow(self, hints: Iterable[Hint]) -> None:
+    def _follow(self, hints: Iterable[Hint | _Scan]) -> None:
         ready = []
         for hint in dict.fromkeys(hints):
             if hint.watch in self._offline:
                 continue
-            if hint.is_folder:
+            if isinstance(hint, _Scan):
+                self._walk(hint.watch, b"")
+            elif hint.is_folder:
                 self._walk(hint.watch, hint.path)
                 # Files that appear while the folder is walked give no event before its watch is set: once more, later.
                 self._walks[hint.watch, hint.path] = time.monotonic() + self._quiet_s
@@ -146,19 +156,19 @@ class Intake(threading.Thread):
 
     def _walk(self, watch: str, folder: bytes) -> None:
         walk = Walk(self._trees[watch], folder, self._go_on)
-        seen, count = iter(walk), 0
+        seen, count, began = iter(walk), 0, time.monotonic()
         while self._go_on() and (batch := list(itertools.islice(seen, _BATCH))):
             self._take(watch, batch)
             count += len(batch)
         if not folder and self._go_on() and self._roots.look(watch) is None:
-            self._walked(watch, walk, count)
+            self._walked(watch, walk, count, time.monotonic() - began)
 
-    def _walked(self, watch: str, walk: Walk, count: int) -> None:
+    def _walked(self, watch: str, walk: Walk, count: int, seconds: float) -> None:
         """To the end, and the root was there all the while."""
         self.scanned_at = time.time()
         self._roots.walked(watch, filled=count > 0)
         if self._watching is not None:
-            self._watching.walked(watch, walk.entered)
+            self._watching.walked(watch, walk.entered, seconds)
         if self._vanished is not None and not (self._settling or self._walks):
             self._vanished.look(watch)
 

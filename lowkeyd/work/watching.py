@@ -26,13 +26,14 @@ _LIMIT_ADVICE = "raise fs.inotify.max_user_watches"
 @dataclass
 class Coverage:
     """How one root is watched: `mode` is events or scan, `reason` why not by events; `watched` of its `folders` have a
-    watch, as far as the last walk knows."""
+    watch, as far as the last walk knows, which ended at `scanned_at` and took `scan_s`."""
 
     mode: str
     reason: str | None = None
     watched: int = 0
     folders: int = 0
     scanned_at: float | None = None
+    scan_s: float | None = None
 
 
 class Watching:
@@ -61,11 +62,11 @@ class Watching:
         if reason is not None:
             log.warning("no events, only scans", watch=watch, reason=reason)
 
-    def walked(self, watch: str, entered: set[Identity]) -> None:
+    def walked(self, watch: str, entered: set[Identity], seconds: float) -> None:
         """The whole tree was walked: these are its folders."""
         coverage = self._coverage[watch]
         was_whole = coverage.watched == coverage.folders
-        coverage.scanned_at = time.time()
+        coverage.scanned_at, coverage.scan_s = time.time(), round(seconds, 2)
         coverage.folders = len(entered)
         watched = watched_inodes() if coverage.mode == "events" else set()
         coverage.watched = sum(inode in watched for _, inode in entered)

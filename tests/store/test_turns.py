@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd.model import Photo, Signature
+from lowkeyd.store.bumped import bump
 from lowkeyd.store.queue import Queue
 
 
@@ -20,7 +21,7 @@ def photo(name: str, arrived_at: float, watch: str = "inbox") -> Photo:
 
 
 def claimed(photos: Queue, newest_first: bool, without: tuple[str, ...] = ()) -> str:
-    return b"".join(job.photo.path for job in photos.claim(9, 1.0, without, newest_first=newest_first)).decode()
+    return b"".join(job.photo.path for job in photos.claim(9, 1.0, without, newest=newest_first)).decode()
 
 
 def test_what_arrived_last_comes_first(photos: Queue) -> None:
@@ -33,18 +34,18 @@ def test_or_last(photos: Queue) -> None:
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_what_a_person_wants_first_comes_first_and_the_last_wish_counts_most(photos: Queue, newest_first: bool) -> None:
-    assert photos.bump([("inbox", b"a")], 1.0) == 1
-    assert photos.bump([("inbox", b"b"), ("inbox", b"unknown")], 2.0) == 1
+    assert bump(photos, [("inbox", b"a")], 1.0) == 1
+    assert bump(photos, [("inbox", b"b"), ("inbox", b"unknown")], 2.0) == 1
     assert claimed(photos, newest_first).startswith("ba")
 
 
 def test_what_is_not_queued_cannot_be_bumped(photos: Queue) -> None:
     claimed(photos, newest_first=True)
-    assert photos.bump([("inbox", b"a")], 1.0) == 0
+    assert bump(photos, [("inbox", b"a")], 1.0) == 0
 
 
 def test_a_photo_that_is_done_is_bumped_no_more(photos: Queue) -> None:
-    photos.bump([("inbox", b"a")], 1.0)
+    bump(photos, [("inbox", b"a")], 1.0)
     (job,) = photos.claim(1, 1.0)
     photos.release(job, 1.0)
     assert photos.claim(1, 1.0)[0].photo.path == b"a", "given back, it keeps its turn"

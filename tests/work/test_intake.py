@@ -153,6 +153,14 @@ def test_a_folder_is_walked_once_more_for_files_that_gave_no_event(
     assert paths(photos) == [b"new/late.jpg"]
 
 
+def test_a_scan_of_the_whole_tree_is_not_walked_twice(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    intake = begin()
+    intake.scan_all()
+    await_quiet(intake)
+    assert intake.scanned_at is not None
+    assert intake._walks == {}
+
+
 def test_it_is_quiet_only_when_all_is_offered(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
     """`run --once` ends when it is quiet and nothing is queued: a moment between the two would lose photos."""
     offer = photos.offer

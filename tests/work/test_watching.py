@@ -43,8 +43,8 @@ def test_events_can_be_declined(watching: Watching) -> None:
 @pytest.mark.parametrize("watching", [("events", "ext4")], indirect=True)
 def test_folders_that_the_kernel_does_not_watch_make_it_blind(watching: Watching, tmp_path: Path) -> None:
     status = tmp_path.stat()
-    watching.walked("inbox", {(status.st_dev, status.st_ino)})
+    watching.walked("inbox", {(status.st_dev, status.st_ino)}, 1.0)
     assert not watching.is_blind("inbox")
-    watching.walked("inbox", {(status.st_dev, status.st_ino), (status.st_dev, 1)})
+    watching.walked("inbox", {(status.st_dev, status.st_ino), (status.st_dev, 1)}, 1.0)
     assert watching.is_blind("inbox")
     assert (watching.report()["inbox"]["watched"], watching.report()["inbox"]["folders"]) == (1, 2)
