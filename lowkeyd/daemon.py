@@ -8,37 +8,33 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from lowkeyd import config
-from lowkeyd.errors import LowkeydError, StoreError
+from lowkeyd import config, wishes
+from lowkeyd.errors import LowkeydError
 from lowkeyd.folders.outbox import Outbox
-from lowkeyd.folders.rules import Rules
-from lowkeyd.folders.scan import Tree
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, State
 from lowkeyd.notify import notify
-from lowkeyd.store import location, lock, snapshot
-from lowkeyd.store.bumped import bump as bump_photos
+from lowkeyd.store import location, lock
 from lowkeyd.store.departures import Departures
-from lowkeyd.store.notes import Notes, Pause
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import memory, worker
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
-from lowkeyd.work.control import Control, ask
+from lowkeyd.work.control import Control
 from lowkeyd.work.dispatch import Dispatcher, Turn
 from lowkeyd.work.gate import Gate
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.recover import recover
-from lowkeyd.work.roots import Roots
+from lowkeyd.work.roots import Roots, check_folders, trees
 from lowkeyd.work.vanish import Vanished
 from lowkeyd.work.watching import Watching
 
@@ -62,14 +58,14 @@ class Daemon:
         self._serve = serve
         self._photos = photos
         notes = Notes(photos)
-        self._roots = Roots(_trees(settings), notes)
+        self._roots = Roots(trees(settings), notes)
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._failure: BaseException | None = None
         self._started_at = time.time()
         self._beat_at = float("-inf")
         self._last_beat: dict[str, Any] = {}
-        self._was_busy = True
+        self._was_at_work = False
         folders = (settings.outbox.path, settings.state.path)
         self._gate = Gate(settings.schedule, folders, settings.outbox.min_free_mb, notes)
         self._publisher = Publisher(photos, Outbox(settings.outbox.path))
@@ -200,16 +196,17 @@ class Daemon:
         now = time.monotonic()
         if self._watching is not None:
             self._schedule(self._watching)
-        busy = self._busy()
-        if busy != self._was_busy or now - self._beat_at >= _BEAT_S:
-            self._beat(kept=busy or self._was_busy)
-            self._was_busy = busy
+        at_work = any(dispatcher.busy for dispatcher in self._dispatchers)
+        if at_work != self._was_at_work or now - self._beat_at >= _BEAT_S:
+            self._beat(kept=at_work or self._was_at_work)
+            self._was_at_work = at_work
         moved_at = [self._intake.moved_at, *(dispatcher.moved_at for dispatcher in self._dispatchers)]
         if now - min(moved_at) < _STALE_S:
             notify("WATCHDOG=1")
 
     def _beat(self, *, kept: bool = True) -> None:
-        """A sign of life for who asks, and for the next start if it is `kept`: an idle daemon lets the disk sleep."""
+        """A sign of life for who asks, and for the next start if it is `kept`: with no photo in hand nothing depends on
+        it, and the disk may sleep."""
         self._beat_at, now = time.monotonic(), time.time()
         report = {
             "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
@@ -248,50 +245,12 @@ class Daemon:
         return 1 if counts.get(State.FAILED) else 0
 
     def _answer(self, question: Any) -> dict[str, Any]:
-        """The control socket's questions, each with what it is about: `{"retry": null | [[watch, path], ...]}`."""
-        match question:
-            case {"beat": None}:
-                return self._last_beat
-            case {"bump": [*asked]}:
-                return {"bumped": bump_photos(self._photos, map(_place, asked), time.time())}
-            case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
-                self._gate.pause(Pause(reason, time.time(), until))
-                return {}
-            case {"resume": None}:
-                was_paused = self._gate.resume()
-                self._wake.set()
-                return {"was_paused": was_paused}
-            case {"accept": str(watch)} if watch in self._roots.trees:
-                self._roots.accept(watch)
-                return {}
-            case {"retry": None}:
-                paths = None
-            case {"retry": [*asked]}:
-                paths = [_place(place) for place in asked]
-            case _:
-                raise ValueError(f"no such question: {question!r}")
-        count = self._photos.retry(paths, time.time())
+        """What is asked at the control socket."""
+        if question == {"beat": None}:
+            return self._last_beat
+        reply = wishes.answer(question, self._photos, self._gate, self._roots)
         self._wake.set()
-        return {"retried": count}
-
-
-def _trees(settings: config.Config) -> dict[str, Tree]:
-    """The watched folders. Copies must not be taken for photos, whatever link or mount leads to them."""
-    closed = set()
-    for folder in (settings.outbox.path, settings.state.path):
-        status = folder.stat()
-        closed.add((status.st_dev, status.st_ino))
-    return {
-        watch.name: Tree(watch.path, Rules(watch.ignore, watch.follow_symlinks, frozenset(closed)))
-        for watch in settings.watch
-    }
-
-
-def _place(place: Any) -> tuple[str, bytes]:
-    match place:
-        case [str(watch), str(path)]:
-            return watch, os.fsencode(path)
-    raise ValueError(f"expected a watch and a path, got {place!r}")
+        return reply
 
 
 def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.serve) -> int:
@@ -299,72 +258,6 @@ def run(settings: config.Config, *, once: bool = False, serve: Serve = worker.se
 
     Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
     """
-    known = snapshot.known_roots(location.database(settings.state.path))
-    config.check_folders(settings, [w.name for w in settings.watch if known.get(w.name) == os.fsencode(w.path)])
+    check_folders(settings)
     with lock.hold(settings.state.path), Queue(location.database(settings.state.path)) as photos:
         return Daemon(settings, photos, serve, once=once).run()
-
-
-def retry(settings: config.Config, paths: list[tuple[str, bytes]] | None) -> int:
-    """Make failed and waiting photos ready again, by way of the daemon if one runs. Returns how many."""
-    state: Path = settings.state.path
-    if lock.is_held(state):
-        asked = None if paths is None else _sendable(paths)
-        return int(ask(location.control_socket(state), {"retry": asked})["retried"])
-    with _without_daemon(settings) as photos:
-        return photos.retry(paths, time.time())
-
-
-def bump(settings: config.Config, paths: list[tuple[str, bytes]]) -> int:
-    """Have queued photos done before all others. Returns how many are queued."""
-    state: Path = settings.state.path
-    if lock.is_held(state):
-        return int(ask(location.control_socket(state), {"bump": _sendable(paths)})["bumped"])
-    with _without_daemon(settings) as photos:
-        return bump_photos(photos, paths, time.time())
-
-
-def pause(settings: config.Config, reason: str, until: float | None) -> None:
-    """Have no photo begun, for ever or until then."""
-    state: Path = settings.state.path
-    if lock.is_held(state):
-        ask(location.control_socket(state), {"pause": {"reason": reason, "until": until}})
-        return
-    with _without_daemon(settings) as photos:
-        Notes(photos).note_pause(Pause(reason, time.time(), until))
-
-
-def resume(settings: config.Config) -> bool:
-    """End a pause. Returns whether there was one."""
-    state: Path = settings.state.path
-    if lock.is_held(state):
-        return bool(ask(location.control_socket(state), {"resume": None})["was_paused"])
-    with _without_daemon(settings) as photos:
-        was_paused = Notes(photos).pause() is not None
-        Notes(photos).note_pause(None)
-        return was_paused
-
-
-def accept(settings: config.Config, watch: str) -> None:
-    """Take the folder that is there now for the watched one."""
-    state: Path = settings.state.path
-    if lock.is_held(state):
-        ask(location.control_socket(state), {"accept": watch})
-        return
-    with _without_daemon(settings) as photos:
-        Roots(_trees(settings), Notes(photos)).accept(watch)
-
-
-def _sendable(paths: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
-    return [(watch, os.fsdecode(path)) for watch, path in paths]
-
-
-@contextmanager
-def _without_daemon(settings: config.Config) -> Iterator[Queue]:
-    """The database, while no daemon runs."""
-    state: Path = settings.state.path
-    config.check_folders(settings)
-    if not os.path.exists(location.database(state)):
-        raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
-    with lock.hold(state), Queue(location.database(state)) as photos:
-        yield photos

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "lowkeyd"
 FLOORS = (
     {"__main__"},
     {"cli", "daemon"},
-    {"status"},
+    {"status", "wishes"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
     {"config", "errors", "model", "mounts", "notify"},

@@ -19,7 +19,7 @@ def accept(
     settings = load(config)
     if watch not in [known.name for known in settings.watch]:
         raise typer.BadParameter(f"no [[watch]] is called {watch!r}")
-    from lowkeyd import daemon
+    from lowkeyd import wishes
 
-    daemon.accept(settings, watch)
+    wishes.accept(settings, watch)
     typer.echo(f"{watch} is the folder that is there now.")

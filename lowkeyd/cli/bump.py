@@ -18,9 +18,9 @@ def bump(
     Example: lowkeyd bump ~/lowkeyd/inbox/holiday/beach.jpg
     """
     settings = load(config)
-    from lowkeyd import daemon
+    from lowkeyd import wishes
 
-    count = daemon.bump(settings, [places.photo(path, settings) for path in photos])
+    count = wishes.bump(settings, [places.photo(path, settings) for path in photos])
     typer.echo(f"{count} photo{'' if count == 1 else 's'} will be done first.")
     if not count:
         typer.echo("None of them is queued; `lowkeyd status` shows what is.", err=True)

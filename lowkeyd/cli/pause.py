@@ -27,9 +27,9 @@ def pause(
     """
     until = None if duration is None else time.time() + seconds(duration)
     settings = load(config)
-    from lowkeyd import daemon
+    from lowkeyd import wishes
 
-    daemon.pause(settings, reason, until)
+    wishes.pause(settings, reason, until)
     ending = "until `lowkeyd resume`" if until is None else f"until {shown.moment(until)}"
     typer.echo(f"Paused {ending}. What is in work is finished.")
 
@@ -40,9 +40,9 @@ def resume(config: ConfigFile = None) -> None:
     Example: lowkeyd resume
     """
     settings = load(config)
-    from lowkeyd import daemon
+    from lowkeyd import wishes
 
-    was_paused = daemon.resume(settings)
+    was_paused = wishes.resume(settings)
     typer.echo("Work goes on." if was_paused else "There was no pause.")
 
 

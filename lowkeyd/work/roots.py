@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from lowkeyd import config
+from lowkeyd.folders.rules import Rules
 from lowkeyd.folders.scan import Tree
+from lowkeyd.store import location, snapshot
 from lowkeyd.store.notes import KnownRoot, Notes
 
 log = structlog.get_logger()
@@ -104,6 +107,27 @@ class Roots:
         if known != root.known:
             self._notes.note_root(watch, known)
             root.known = known
+
+
+def check_folders(settings: config.Config) -> None:
+    """As the configuration's own look at the disk, but a folder that was watched before may be away.
+
+    Raises ConfigError.
+    """
+    known = snapshot.known_roots(location.database(settings.state.path))
+    config.check_folders(settings, [w.name for w in settings.watch if known.get(w.name) == os.fsencode(w.path)])
+
+
+def trees(settings: config.Config) -> dict[str, Tree]:
+    """The watched folders. Copies must not be taken for photos, whatever link or mount leads to them."""
+    closed = set()
+    for folder in (settings.outbox.path, settings.state.path):
+        status = folder.stat()
+        closed.add((status.st_dev, status.st_ino))
+    return {
+        watch.name: Tree(watch.path, Rules(watch.ignore, watch.follow_symlinks, frozenset(closed)))
+        for watch in settings.watch
+    }
 
 
 def _of_path(known: KnownRoot | None, path: bytes) -> KnownRoot | None:
