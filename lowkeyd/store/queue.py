@@ -22,7 +22,6 @@ from sqlalchemy import (
     case,
     func,
     literal,
-    not_,
     or_,
     select,
     tuple_,
@@ -94,10 +93,12 @@ class Queue:
         return fresh
 
     def _signatures(self, watch: str, paths: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-        # One watch at a time: for pairs of watch and path SQLite would go through the whole table.
-        wanted = and_(photos.c.watch == watch, photos.c.path.in_(paths), not_(_GONE))
+        # One watch at a time: for pairs of watch and path SQLite would go through the whole table. In plain SQL: every
+        # scan asks this for every photo there is.
+        gone = f"(state = '{State.IGNORED}' AND stage = '{Stage.ADMIT}')"
+        known = f"SELECT path, size, mtime_ns FROM photo WHERE watch = ? AND NOT coalesce({gone}, 0) AND path IN "
         with self.transaction() as connection:
-            rows = connection.execute(select(photos.c.path, photos.c.size, photos.c.mtime_ns).where(wanted))
+            rows = connection.exec_driver_sql(f"{known} ({', '.join('?' * len(paths))})", (watch, *paths))
             return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
 
     def offer(self, settled: Sequence[Photo], now: float) -> int:
