@@ -1,4 +1,4 @@
-"""As `stand_in_daemon`, on a disk that hangs when it is asked for `hang.jpg`, and with less patience."""
+"""As `stand_in_daemon`, with less patience, on a disk that hangs when asked for `hang.jpg`; `break.jpg` is a defect."""
 
 import time
 from functools import partial
@@ -14,6 +14,8 @@ look = Tree.look
 
 
 def look_or_hang(tree: Tree, path: bytes) -> Seen | None:
+    if path == b"break.jpg":
+        raise ZeroDivisionError("a defect, staged")
     while path == b"hang.jpg":
         time.sleep(60)
     return look(tree, path)

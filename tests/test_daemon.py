@@ -389,6 +389,18 @@ def test_when_a_part_hangs_the_signs_of_life_cease(home: Home) -> None:
         assert daemon.process.poll() is None
 
 
+def test_when_a_part_breaks_the_daemon_ends_and_can_be_started_again(home: Home) -> None:
+    """A dead thread in a living process would look like an empty inbox for ever."""
+    home.drop("a.jpg", b"portrait")
+    with home.daemon(HANGING) as daemon:
+        home.await_counts(done=1)
+        home.drop("break.jpg", b"x")
+        assert daemon.process.wait(PATIENCE_S) == 1
+        assert "a part of the daemon broke" in daemon.log()
+    with home.daemon():
+        home.await_counts(done=2)
+
+
 def test_a_worker_that_can_never_work_ends_it_with_one_sentence(home: Home) -> None:
     home.program = "lowkeyd"
     home.configure(attack={"ensemble": ["no-such-network"]})

@@ -1,6 +1,8 @@
 """The whole daemon where disks come and go, events are lost or never come, and limits cut in."""
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +179,38 @@ def test_ignored_names_are_left_out_and_links_followed_on_request(home: Home) ->
         "one.jpg": PREFIX + b"behind a link",
     }
     assert home.counts() == {"done": 3}
+
+
+def test_more_events_than_the_kernel_keeps_cost_no_photo(home: Home) -> None:
+    """Its queue holds 16,384; a new file gives two."""
+    count = 9_000
+    home.configure(schedule={"active": never(), "timezone": "UTC"})
+    with home.daemon() as daemon:
+        daemon.process.send_signal(signal.SIGSTOP)
+        for number in range(count):
+            (home.inbox / f"{number}.jpg").write_bytes(b"portrait %d" % number)
+        daemon.process.send_signal(signal.SIGCONT)
+        home.await_counts(ready=count)
+        if "queue overflowed" not in daemon.log():
+            pytest.skip("this kernel keeps more events")
+
+
+def never() -> str:
+    """Hours of work that are half a day away."""
+    hour = (time.gmtime().tm_hour + 12) % 24
+    return f"{hour:02}:00-{hour:02}:01"
+
+
+def test_a_storm_of_events_about_a_photo_in_work_queues_it_once(home: Home) -> None:
+    photo = home.drop("a.jpg", b"slow 2")
+    with home.daemon() as daemon:
+        await_that(lambda: home.photo("a.jpg").get("stage") == "optimise", "the photo in work")
+        while home.counts() == {"running": 1}:
+            photo.chmod(0o600)
+            photo.open("ab").close()
+            photo.chmod(0o644)
+            time.sleep(0.01)
+        home.await_counts(done=1)
+        home.drop("b.jpg", b"portrait")
+        home.await_counts(done=2)
+        assert daemon.log().count("event=done") == 2

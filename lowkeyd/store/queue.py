@@ -147,7 +147,7 @@ class Queue:
 
         The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
         """
-        due = and_(turns.unfinished(without), photos.c.not_before <= now)
+        due = turns.due(without, now)
         with self.transaction() as connection:
             first = connection.execute(turns.of(due, 1, newest)).one_or_none()
             if first is None:
@@ -328,12 +328,10 @@ class Queue:
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
             return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
 
-    def next_due(self, without: Collection[str] = ()) -> float | None:
-        """When the next unfinished photo may be claimed, if there is one; those of some watches may not."""
-        unfinished = turns.unfinished(without)
+    def is_due(self, now: float, without: Collection[str] = ()) -> bool:
+        """Whether `claim` would find a photo."""
         with self.transaction() as connection:
-            earliest: float | None = connection.scalar(select(func.min(photos.c.not_before)).where(unfinished))
-        return earliest
+            return connection.execute(select(photos.c.id).where(turns.due(without, now)).limit(1)).first() is not None
 
     def counts(self, without: Collection[str] = ()) -> dict[State, int]:
         """How many photos stand where, but for those of some watches."""

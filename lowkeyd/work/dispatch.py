@@ -60,8 +60,7 @@ class Turn:
 
     def is_anybodys(self) -> bool:
         """Whether a photo can be claimed now."""
-        due = self.photos.next_due(self.roots.offline())
-        return due is not None and due <= time.time()
+        return self.photos.is_due(time.time(), self.roots.offline())
 
     def claim(self, limit: int) -> list[Job]:
         """Take the next photos."""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.model import Photo, Signature
+from lowkeyd.model import Photo, Signature, Stage
 from lowkeyd.store.bumped import bump
 from lowkeyd.store.queue import Queue
 
@@ -55,8 +55,16 @@ def test_a_photo_that_is_done_is_bumped_no_more(photos: Queue) -> None:
 
 
 def test_photos_of_offline_folders_are_passed_over(photos: Queue) -> None:
-    assert photos.next_due(("inbox",)) == 0.0
+    assert photos.is_due(1.0, ("inbox",))
     assert claimed(photos, newest_first=True, without=("inbox",)) == "d"
-    assert photos.next_due(("phone",)) == 0.0
+    assert photos.is_due(1.0, ("phone",))
     assert claimed(photos, newest_first=True, without=("phone",)) == "cba"
-    assert photos.next_due() is None
+    assert not photos.is_due(1.0)
+
+
+def test_a_clock_that_was_set_back_keeps_no_photo_waiting_for_years(photos: Queue) -> None:
+    year_s = 365 * 86_400.0
+    for job in photos.claim(9, year_s):
+        photos.wait(job, Stage.ADMIT, "cannot be read", "", year_s + 60, year_s, counted=False)
+    assert not photos.is_due(year_s)
+    assert claimed(photos, newest_first=True) == "dcba"
