@@ -3,6 +3,7 @@
     uv run python benchmarks/backlog.py backlog    # memory, time to the first photo, an unchanged scan, status
     uv run python benchmarks/backlog.py stopped    # 20,000 files while the daemon is stopped by SIGSTOP
     uv run python benchmarks/backlog.py idle       # processor, memory and disk over three hours' worth of scans
+    uv run python benchmarks/backlog.py soak       # memory over 10,000 photos that go all the way
 
 The tests' stand-in takes the place of the networks, so only the daemon is measured. Exit code 1 when a bar is missed.
 """
@@ -37,10 +38,10 @@ def main() -> int:
     """Run. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=MEASUREMENTS)
-    parser.add_argument("--photos", type=int, help="100,000; or 20,000 for `stopped`")
+    parser.add_argument("--photos", type=int, help="100,000; or 20,000 for `stopped`, 10,000 for `soak`")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        photos = chosen.photos or (20_000 if chosen.what == "stopped" else 100_000)
+        photos = chosen.photos or {"stopped": 20_000, "soak": 10_000}.get(chosen.what, 100_000)
         return 0 if MEASUREMENTS[chosen.what](Home(Path(folder) / "home"), photos) else 1
 
 
@@ -107,8 +108,25 @@ def idle(home: Home, photos: int) -> bool:
     return good and quiet
 
 
+def soak(home: Home, photos: int) -> bool:
+    """Weeks of photos in minutes: what grows with each of them grows out of bounds."""
+    home.configure(worker={"photos": 64, "idle_s": 600.0, "recycle": 1000})
+    _fill(home, photos, b"portrait ")
+    marks = [photos * tenth // 10 for tenth in range(2, 11)]
+    memory_mb, workers = [], set()
+    with home.daemon() as daemon:
+        for mark in marks:
+            await_that(lambda mark=mark: home.counts().get("done", 0) >= mark, f"{mark:,} done", PATIENCE_S)
+            memory_mb.append(_memory_mb(daemon, "VmRSS"))
+            workers |= set(daemon.children())
+            print(f"{mark:,} done: {memory_mb[-1]:.1f} MB")
+    print(f"workers: {len(workers)} seen, one for each 1,000 photos")
+    good = _bar("growth from the fifth to the last tenth", memory_mb[-1] - memory_mb[3], GROWTH_BAR_MB, "MB")
+    return good and len(workers) > 1
+
+
 MEASUREMENTS: dict[str, Callable[[Home, int], bool]] = {
-    measure.__name__: measure for measure in (backlog, stopped, idle)
+    measure.__name__: measure for measure in (backlog, stopped, idle, soak)
 }
 
 
