@@ -47,7 +47,13 @@ def test_a_root_that_is_replaced_is_offline_and_heals_by_itself(home: Home) -> N
         assert root(home)["offline"] is None
         home.drop("c.jpg", b"watched afresh")
         home.await_counts(done=3)
-    assert set(home.delivered()) == {"a.jpg", "b.jpg", "c.jpg"}
+        home.inbox.rename(away)
+        home.inbox.mkdir()
+        home.drop("d.jpg", b"in a folder of its own")
+        await_that(lambda: root(home)["offline"] is not None, "the root offline")
+        assert home.call("accept", "inbox").returncode == 0
+        home.await_counts(done=4)
+    assert set(home.delivered()) == {"a.jpg", "b.jpg", "c.jpg", "d.jpg"}
 
 
 def test_queued_photos_of_an_offline_root_wait_and_are_not_taken_for_deleted(home: Home) -> None:
