@@ -212,18 +212,19 @@ class Daemon:
             "workers": [asdict(dispatcher.hands) for dispatcher in self._dispatchers],
             "scanned_at": self._intake.scanned_at,
             "settling": self._intake.settling,
-            "roots": self._root_report(),
-            "hold": None if (hold := self._gate.hold(now)) is None else asdict(hold),
+            **self._circumstances(),
             "memory": memory.mark(),
         }
         self._last_beat = {"pid": os.getpid(), "started_at": self._started_at, "beat_at": now, **report}
         if kept:
             self._photos.beat(os.getpid(), self._started_at, now, report)
 
-    def _root_report(self) -> dict[str, dict[str, Any]]:
-        """How each watched folder is watched, and why it is offline if it is."""
+    def _circumstances(self) -> dict[str, Any]:
+        """How each folder is watched, why it is offline if it is, and what holds all work."""
         coverage = {} if self._watching is None else self._watching.report()
-        return {watch: coverage.get(watch, {}) | {"offline": self._roots.last(watch)} for watch in self._roots.trees}
+        roots = {watch: coverage.get(watch, {}) | {"offline": self._roots.last(watch)} for watch in self._roots.trees}
+        hold = self._gate.hold(time.time())
+        return {"roots": roots, "hold": None if hold is None else asdict(hold)}
 
     def _busy(self) -> bool:
         return any(dispatcher.busy for dispatcher in self._dispatchers) or not self._intake.quiet
@@ -247,7 +248,7 @@ class Daemon:
     def _answer(self, question: Any) -> dict[str, Any]:
         """What is asked at the control socket."""
         if question == {"beat": None}:
-            return self._last_beat
+            return self._last_beat | self._circumstances()  # as they are now; the rest is as old as `beat_at`
         reply = wishes.answer(question, self._photos, self._gate, self._roots)
         self._wake.set()
         return reply

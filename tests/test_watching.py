@@ -1,6 +1,5 @@
 """The whole daemon where disks come and go, events are lost or never come, and limits cut in."""
 
-import json
 import signal
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from lowkeyd.model import Photo, Signature
 from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.control import ask
 from tests import namespace
 from tests.home import Home, await_that, needs_namespaces
 from tests.stand_in import PREFIX
@@ -22,9 +22,8 @@ def home(tmp_path: Path) -> Home:
 
 
 def root(home: Home) -> dict[str, Any]:
-    """What status says about the watched folder."""
-    said = json.loads(home.call("status", "--json").stdout)
-    found: dict[str, Any] = said["daemon"]["roots"]["inbox"]
+    """What the daemon says about the watched folder."""
+    found: dict[str, Any] = ask(location.control_socket(home.state), {"beat": None})["roots"]["inbox"]
     return found
 
 

@@ -1,12 +1,13 @@
 """pause, resume, bump and accept, with and without a running daemon."""
 
-import json
 import time
 
 import pytest
 import typer
 
 from lowkeyd.cli.pause import seconds
+from lowkeyd.store import location
+from lowkeyd.work.control import ask
 from tests.home import Home, await_that
 
 
@@ -44,8 +45,8 @@ def test_a_pause_outlives_the_daemon_ends_by_itself_and_photos_wait_meanwhile(ho
 
 
 def hold(home: Home) -> dict[str, object]:
-    told: dict[str, object] = json.loads(home.call("status", "--json").stdout)["daemon"]["hold"] or {"reason": None}
-    return told
+    told: dict[str, object] | None = ask(location.control_socket(home.state), {"beat": None})["hold"]
+    return told or {"reason": None}
 
 
 def test_resume_ends_a_pause_and_a_bumped_photo_comes_first(home: Home) -> None:

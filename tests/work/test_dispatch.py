@@ -245,8 +245,14 @@ def test_a_photo_that_needs_too_much_memory_is_parked_after_fresh_workers_have_t
 ) -> None:
     library.drop("a.jpg", b"hungry")
     library.drop("b.jpg", b"fine")
-    begin()
-    await_that(counts(library, done=1, failed=1), "the neighbour done, the hungry one parked")
+    dispatcher, pids = begin(), set()
+
+    def parked() -> bool:
+        pids.add(dispatcher.hands.pid)
+        return counts(library, done=1, failed=1)()
+
+    await_that(parked, "the neighbour done, the hungry one parked")
+    assert len(pids - {None}) == 3
     row = library.row()
     assert (row["stage"], row["attempts"]) == ("optimise", 3)
     assert row["reason"] == "the stand-in is out of memory, alone and in a fresh worker too"

@@ -161,6 +161,33 @@ def test_a_scan_of_the_whole_tree_is_not_walked_twice(root: Path, photos: Queue,
     assert intake._walks == {}
 
 
+def test_an_offline_root_is_left_alone_and_walked_when_it_is_back(
+    root: Path, photos: Queue, begin: Callable[..., Intake]
+) -> None:
+    (root / "a.jpg").write_bytes(b"x")
+    intake = begin()
+    intake.scan_all()
+    await_quiet(intake)
+    away = root.with_name("away")
+    root.rename(away)
+    root.mkdir()
+    (root / "wrong.jpg").write_bytes(b"of another disk")
+    intake.scan_all()
+    intake.post(hint(b"wrong.jpg"))
+    intake.post(Hint("inbox", b"", is_folder=True))
+    await_quiet(intake)
+    assert paths(photos) == [b"a.jpg"]
+    (away / "b.jpg").write_bytes(b"x")
+    (root / "wrong.jpg").unlink()
+    root.rmdir()
+    away.rename(root)
+    deadline = time.monotonic() + PATIENCE_S
+    while photos.counts().get(State.READY) != 1:
+        assert time.monotonic() < deadline, "it never came back"
+        time.sleep(0.01)
+    assert paths(photos) == [b"b.jpg"]
+
+
 def test_it_is_quiet_only_when_all_is_offered(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
     """`run --once` ends when it is quiet and nothing is queued: a moment between the two would lose photos."""
     offer = photos.offer
