@@ -278,6 +278,7 @@ def test_photos_of_an_offline_root_are_not_claimed(library: Library, begin: Begi
     dispatcher = begin()
     time.sleep(0.3)  # long enough for several turns; a claim would be seen in the row
     assert library.row()["state"] == "ready"
+    assert dispatcher.hands.pid is None, "no worker is started for nothing"
     library.root.rmdir()
     away.rename(library.root)
     dispatcher._wake.set()
