@@ -35,7 +35,7 @@ def test_a_root_that_is_replaced_is_offline_and_heals_by_itself(home: Home) -> N
         away = home.folder / "away"
         home.inbox.rename(away)
         home.inbox.mkdir()
-        await_that(lambda: "may not be mounted" in (root(home)["offline"] or ""), "the root offline")
+        await_that(lambda: "another folder is in its place" in (root(home)["offline"] or ""), "the root offline")
         assert "inbox is offline: another folder is in its place" in home.call("status").stdout
         home.drop("wrong.jpg", b"of another disk")
         (away / "b.jpg").write_bytes(b"written while it was away")

@@ -95,7 +95,7 @@ class Roots:
             self._note(watch, root, KnownRoot(os.fsencode(root.tree.root), identity, filled=False))
         elif root.known.identity != identity:
             if root.known.filled and not self._holds_known_photos(watch, root.tree):
-                return "another folder is in its place: its disk may not be mounted"
+                return f"another folder is in its place; mount its disk, or `lowkeyd accept {watch}` if this is the one"
             root.returned = True
             self._note(watch, root, replace(root.known, identity=identity))
         return None

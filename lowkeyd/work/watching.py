@@ -60,7 +60,8 @@ class Watching:
         mode = "events" if reason is None else "scan"
         self._coverage[watch] = Coverage(mode, reason)
         if reason is not None:
-            log.warning("no events, only scans", watch=watch, reason=reason)
+            told = log.info if settings.mode == "scan" else log.warning
+            told("no events, only scans", watch=watch, reason=reason)
 
     def walked(self, watch: str, entered: set[Identity], seconds: float) -> None:
         """The whole tree was walked: these are its folders."""

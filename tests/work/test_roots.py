@@ -33,7 +33,7 @@ def test_a_root_that_is_as_it_was_is_online(filled: Library) -> None:
 
 def test_an_empty_folder_in_place_of_a_filled_one_is_no_deletion_but_offline(filled: Library) -> None:
     unmount(filled)
-    assert "its disk may not be mounted" in (filled.roots.look("inbox") or "")
+    assert "mount its disk, or `lowkeyd accept inbox`" in (filled.roots.look("inbox") or "")
     assert set(filled.roots.offline()) == {"inbox"}
 
 
