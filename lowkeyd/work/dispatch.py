@@ -94,6 +94,7 @@ class Dispatcher(threading.Thread):
         self._child: Child | None = None
         self._deaths = 0
         self._failed_starts = 0
+        self._worked_on: str | None = None
         self._in_hand: dict[int, Job] = {}
         self._stages: dict[int, Stage] = {}
         self._outbox_works = True
@@ -174,16 +175,32 @@ class Dispatcher(threading.Thread):
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:
+                case Ready("cpu", _) if self._worked_on not in (None, "cpu"):
+                    self._wait_for_device(f"{self._worked_on} is gone, and the processor would take for ever")
+                    return None
                 case Ready(device, seconds):
+                    self._worked_on = device
                     log.info("worker ready", device=device, pid=self._child.pid, seconds=round(seconds, 2))
                     self._failed_starts = 0
                     self.hands.device, self.hands.start_s = device, round(seconds, 2)
                     self._rest()
                     return self._child
+                case Unfit(reason) if self._worked_on is not None:
+                    self._wait_for_device(reason)
+                    return None
                 case Unfit(reason):
                     raise ConfigError(reason)
         self._failed_starts += 1
         return None
+
+    def _wait_for_device(self, why: str) -> None:
+        """It worked here before: a driver may be changed under us, or the machine woke up without its GPU. No photo is
+        to blame, so none is taken until the device is back."""
+        log.warning("device unavailable", reason=why)
+        self._end_child()
+        self._deaths += 1
+        self._failed_starts += 1
+        self.hands.state = f"waiting: {why}"
 
     def _work(self, child: Child) -> None:
         jobs = self._whose_turn.claim(self._worker.photos)

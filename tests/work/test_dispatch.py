@@ -283,3 +283,25 @@ def test_photos_of_an_offline_root_are_not_claimed(library: Library, begin: Begi
     away.rename(library.root)
     dispatcher._wake.set()
     await_that(counts(library, done=1), "the photo done")
+
+
+@pytest.mark.parametrize("left", [None, "cpu"])
+def test_a_device_that_vanishes_is_waited_for_and_costs_no_photo_an_attempt(
+    library: Library, begin: Begin, tmp_path: Path, left: str | None
+) -> None:
+    """As when its driver is updated; with `auto`, there is only the processor then."""
+    device = tmp_path / "device"
+    device.write_text("cuda:0")
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(partial(stand_in.serve_on, device), recycle=1)
+    await_that(counts(library, done=1), "the first photo done")
+    await_that(lambda: dispatcher.hands.pid is None, "the worker at its end")
+    device.unlink() if left is None else device.write_text(left)
+    library.drop("b.jpg", b"another")
+    dispatcher._wake.set()
+    await_that(lambda: "gone" in dispatcher.hands.state, "the device missed")
+    row = library.row("b.jpg")
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+    assert dispatcher.is_alive()
+    device.write_text("cuda:0")
+    await_that(counts(library, done=2), "the second photo done")
