@@ -155,6 +155,8 @@ class Intake(threading.Thread):
         return self._settling.notice((watch, seen.path), seen.signature, age_s, time.monotonic(), event=event)
 
     def _walk(self, watch: str, folder: bytes) -> None:
+        if self._roots.look(watch) is not None:
+            return
         walk = Walk(self._trees[watch], folder, self._go_on)
         seen, count, began = iter(walk), 0, time.monotonic()
         while self._go_on() and (batch := list(itertools.islice(seen, _BATCH))):
@@ -188,7 +190,7 @@ class Intake(threading.Thread):
         ready = []
         for watch, path in self._settling.due(now):
             seen = self._trees[watch].look(path)
-            if seen is None:
+            if seen is None or watch in self._offline:
                 self._settling.forget((watch, path))
             elif self._settling.look_again((watch, path), seen.signature, now):
                 ready.append(_photo(watch, seen))
