@@ -45,6 +45,7 @@ _BEAT_S = 2.0
 _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
 _JITTER = 0.1
+"""Of the time between two scans: how much earlier or later one may come."""
 _STALE_S = 90.0
 """A part that gave no sign of life for so long hangs: systemd's watchdog is then no longer fed."""
 

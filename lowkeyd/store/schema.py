@@ -40,8 +40,6 @@ photos = Table(
     Column("mtime_ns", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("not_before", Float, nullable=False, default=0.0),  # seconds since the epoch; a waiting photo's next try
-    Column("arrived_at", Float, nullable=False, default=0.0, server_default="0"),  # in the watched folder
-    Column("bumped_at", Float, nullable=False, default=0.0, server_default="0"),  # a person wants it before all others
     Column("attempts", Integer, nullable=False, default=0),
     Column("suspect", Integer, nullable=False, default=0),
     Column("interruptions", Integer, nullable=False, default=0),
@@ -60,9 +58,11 @@ photos = Table(
     Column("strength", Text),
     Column("fingerprint", Text),  # of the settings that it was made with
     Column("seconds", Float),
-    Column("missing_at", Float),  # since when its file is gone, as far as walks have noticed
     Column("added_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
+    Column("arrived_at", Float, nullable=False, default=0.0, server_default="0"),  # in the watched folder
+    Column("bumped_at", Float, nullable=False, default=0.0, server_default="0"),  # a person wants it before all others
+    Column("missing_at", Float),  # since when its file is gone, as far as walks have noticed
     UniqueConstraint("watch", "path"),
     Index("photo_by_state", "state", "not_before", "id"),
     Index("photo_by_watch", "watch", "state"),
