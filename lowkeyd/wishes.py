@@ -24,22 +24,25 @@ Places = list[tuple[str, bytes]]
 
 def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, Any]:
     """The daemon's side: do what is asked. Raises ValueError for what is no question."""
+    reply: dict[str, Any]
     match question:
         case {"retry": None}:
-            return {"retried": photos.retry(None, time.time())}
+            reply = {"retried": photos.retry(None, time.time())}
         case {"retry": [*asked]}:
-            return {"retried": photos.retry([_place(place) for place in asked], time.time())}
+            reply = {"retried": photos.retry([_place(place) for place in asked], time.time())}
         case {"bump": [*asked]}:
-            return {"bumped": bump_photos(photos, [_place(place) for place in asked], time.time())}
+            reply = {"bumped": bump_photos(photos, [_place(place) for place in asked], time.time())}
         case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
             gate.pause(Pause(reason, time.time(), until))
-            return {}
+            reply = {}
         case {"resume": None}:
-            return {"was_paused": gate.resume()}
+            reply = {"was_paused": gate.resume()}
         case {"accept": str(watch)} if watch in roots.trees:
             roots.accept(watch)
-            return {}
-    raise ValueError(f"no such question: {question!r}")
+            reply = {}
+        case _:
+            raise ValueError(f"no such question: {question!r}")
+    return reply
 
 
 def retry(settings: config.Config, paths: Places | None) -> int:
