@@ -8,6 +8,8 @@ import typer
 
 from lowkeyd import __version__
 from lowkeyd.cli import (
+    accept,
+    bump,
     configure,
     demo,
     doctor,
@@ -17,6 +19,7 @@ from lowkeyd.cli import (
     history,
     ignore,
     install,
+    pause,
     protect,
     retry,
     run,
@@ -63,6 +66,10 @@ app.command()(explain.explain)
 app.command()(failed.failed)
 app.command()(retry.retry)
 app.command()(ignore.ignore)
+app.command()(bump.bump)
+app.command()(pause.pause)
+app.command()(pause.resume)
+app.command()(accept.accept)
 app.command()(history.history)
 app.command()(health.health)
 app.command()(doctor.doctor)

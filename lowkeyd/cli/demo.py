@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from lowkeyd.errors import StoreError
-from lowkeyd.folders.scan import is_photo_name
+from lowkeyd.folders.rules import Rules
 from lowkeyd.model import State, readable
 from lowkeyd.store import location, snapshot
 from lowkeyd.store.snapshot import Delivered, Snapshot
@@ -72,7 +72,7 @@ def _check(photos: list[Path]) -> None:
     for photo in photos:
         if not photo.is_file():
             raise typer.BadParameter(f"{readable(photo)}: no such file")
-        if not is_photo_name(os.fsencode(photo.name)):
+        if not Rules().takes(os.fsencode(photo.name)):
             raise typer.BadParameter(f"{readable(photo)}: by its name it is no photo, or a hidden one")
     if len({photo.name for photo in photos}) < len(photos):
         raise typer.BadParameter("two of the photos have the same name; the demo puts all into one folder")
@@ -102,7 +102,7 @@ class _Library:
             "attack": {"preset": preset},
         }
         lines = [f"[{name}]\n{key} = {_toml(value)}" for name, keys in sections.items() for key, value in keys.items()]
-        lines.append(f'[[watch]]\nname = "inbox"\npath = {_toml(self.inbox)}')
+        lines.append(f'[[watch]]\nname = "inbox"\npath = {_toml(self.inbox)}\nmode = "events"')
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def drop(self, photos: list[Path]) -> None:

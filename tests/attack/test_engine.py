@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lowkeyd import config
 from lowkeyd.attack.crop import SIDE, Square
 from lowkeyd.attack.detect import scaled
-from lowkeyd.attack.engine import Engine
+from lowkeyd.attack.engine import Engine, _memory
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import ConfigError, WeightsError
+from lowkeyd.errors import ConfigError, OutOfMemory, WeightsError
 from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
 
@@ -106,3 +107,21 @@ def test_a_device_that_is_not_there_is_a_matter_of_configuration() -> None:
 def test_an_unknown_network_is_named_with_the_known_ones() -> None:
     with pytest.raises(WeightsError, match="there is no face network 'dlip'; known are dlib"):
         Engine(config.Attack(ensemble=("dlip",)), "cpu")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"),
+    ],
+)
+def test_running_out_of_memory_is_said_in_our_words(error: Exception) -> None:
+    with pytest.raises(OutOfMemory), _memory():
+        raise error
+
+
+def test_what_memory_has_nothing_to_do_with_is_not() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), _memory():
+        raise RuntimeError("shapes do not match")

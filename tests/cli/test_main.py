@@ -11,8 +11,19 @@ from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePho
 from tests.cli.conftest import Lowkeyd
 
 COMMANDS = [
-    *("run", "protect", "status", "demo", "retry", "config init", "config check", "config show"),
     *("explain", "failed", "ignore", "history", "health", "doctor", "install-service"),
+    "run",
+    "protect",
+    "status",
+    "demo",
+    "retry",
+    "bump",
+    "pause",
+    "resume",
+    "accept",
+    "config init",
+    "config check",
+    "config show",
 ]
 
 
