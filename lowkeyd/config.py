@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import stat
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +18,7 @@ from lowkeyd import mounts
 from lowkeyd.errors import ConfigError
 
 ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
+_WINDOW = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 _SOCKET_PATH_BYTES = 107
 """Linux refuses longer addresses of Unix sockets, and the control socket lies in the state folder."""
 
@@ -30,6 +34,24 @@ def _folder_name(name: str) -> str:
     if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise ValueError(f"must be usable as a folder's name and not start with a dot, got '{name}'")
     return name
+
+
+def _window(window: str) -> str:
+    if window and not _WINDOW.fullmatch(window):
+        raise ValueError(f"must be two times of day such as '22:00-07:00', got '{window}'")
+    start, _, end = window.partition("-")
+    if window and start == end:
+        raise ValueError(f"must begin and end at different times, got '{window}'; leave it empty to work at any time")
+    return window
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key if name else name
+    except (ValueError, OSError) as error:
+        raise ValueError(f"must be a time zone's name such as 'Europe/Berlin', got '{name}'") from error
+    except ZoneInfoNotFoundError as error:
+        raise ValueError(f"no time zone of that name is known here: '{name}'") from error
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -54,6 +76,9 @@ class Outbox(_Section):
     format: Literal["same", "jpeg", "png", "webp"] = "same"
     heic: Literal["jpeg", "heic"] = "jpeg"
     animated: Literal["refuse", "ignore"] = "refuse"
+    on_rename: Literal["follow", "keep"] = "follow"
+    on_delete: Literal["keep", "delete", "trash"] = "keep"
+    min_free_mb: float = Field(default=200.0, ge=0)
 
 
 class Metadata(_Section):
@@ -73,6 +98,9 @@ class Watch(_Section):
 
     name: Annotated[str, AfterValidator(_folder_name)]
     path: Folder
+    mode: Literal["auto", "events", "scan"] = "auto"
+    ignore: tuple[str, ...] = ()
+    follow_symlinks: bool = False
 
 
 class Settle(_Section):
@@ -85,6 +113,20 @@ class Scan(_Section):
     """The sure walk over every watched tree that finds what events missed."""
 
     every_s: float = Field(default=900.0, ge=1)
+    blind_every_s: float = Field(default=300.0, ge=1)
+
+
+class Queue(_Section):
+    """In which order photos are done."""
+
+    order: Literal["newest", "oldest"] = "newest"
+
+
+class Schedule(_Section):
+    """When work is done."""
+
+    active: Annotated[str, AfterValidator(_window)] = ""
+    timezone: Annotated[str, AfterValidator(_zone)] = ""
 
 
 class Attack(_Section):
@@ -123,6 +165,7 @@ class Worker(_Section):
 
     photos: int = Field(default=8, ge=1, le=64)
     idle_s: float = Field(default=300.0, gt=0)
+    recycle: int = Field(default=500, ge=1)
     stall_s: float = Field(default=900.0, gt=0)
     threads: int = Field(default=0, ge=0)
     max_megapixels: float = Field(default=100.0, gt=0)
@@ -154,6 +197,8 @@ class Config(_Section):
     )
     settle: Settle = Settle()
     scan: Scan = Scan()
+    queue: Queue = Queue()
+    schedule: Schedule = Schedule()
     attack: Attack = Attack()
     worker: Worker = Worker()
     metrics: Metrics = Metrics()
@@ -233,16 +278,18 @@ def _folder_fault(path: Path) -> str | None:
     return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
 
 
-def check_folders(config: Config) -> None:
+def check_folders(config: Config, known: Collection[str] = ()) -> None:
     """Look at the disk: watched folders and the outbox exist, may be read, and none of the trees feeds another.
 
-    Symbolic links are followed first. Raises ConfigError, naming every fault.
+    The watches in `known` have had their folders before: these may be on a disk that is away. Symbolic links are
+    followed first. Raises ConfigError, naming every fault.
     """
-    named = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch] + [
-        ("[outbox] path", config.outbox.path)
-    ]
+    watched = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch if watch.name not in known]
+    named = [*watched, ("[outbox] path", config.outbox.path)]
     faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
-    trees = [(name, Path(os.path.realpath(path))) for name, path in [*named, ("[state] path", config.state.path)]]
+    everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
+    everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]
+    trees = [(name, Path(os.path.realpath(path))) for name, path in everything]
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:
             if tree.is_relative_to(other) or other.is_relative_to(tree):

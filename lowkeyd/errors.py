@@ -19,6 +19,7 @@ LowkeydError
     ├── PhotoChanged
     ├── PhotoIncomplete
     ├── PhotoUnreachable
+    ├── OutOfMemory
     └── OutboxUnavailable
 
 A photo without a face is an outcome (`model.NoFace`), not an error.
@@ -161,6 +162,13 @@ class PhotoUnreachable(TryLater):
 
     stage = Stage.ADMIT
     advice = "Give the lowkeyd user read permission on the file and its folders."
+
+
+class OutOfMemory(TryLater):
+    """The optimiser asked for more memory than there is."""
+
+    stage = Stage.OPTIMISE
+    advice = "Free memory on the device, or shrink the photo, or lower [worker] photos; then `lowkeyd retry`."
 
 
 class OutboxUnavailable(TryLater):

@@ -178,11 +178,13 @@ class Signature:
 
 @dataclass(frozen=True)
 class Photo:
-    """A file in a watched folder: `path` is relative to the folder of watch `watch`, as the bytes the disk has."""
+    """A file in a watched folder: `path` is relative to the folder of watch `watch`, as the bytes the disk has.
+    `arrived_at`, seconds since the epoch, is about when it came there."""
 
     watch: str
     path: bytes
     signature: Signature
+    arrived_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,19 @@ from lowkeyd.pace import Pace
 from lowkeyd.store import location, lock, lookup, snapshot
 from lowkeyd.store.lookup import Event
 from lowkeyd.store.snapshot import Row, Snapshot
+from lowkeyd.work.control import ask
 
 JSON_VERSION = 1
 """Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
-_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling")
+_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots", "hold")
 """What is published of its last sign of life; the rest is for its own use."""
 _LAST = 5
 """Deliveries that `status` shows."""
 _OBSERVED = 200
 """Events that the pace is taken from."""
+_ANSWER_S = 2.0
 _SILENT_S = 90.0
-"""A daemon that is well gives a sign of life every half minute, or more often."""
+"""A daemon that is well gives a sign of life every two seconds."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Status:
         return list(dict.fromkeys([*self.watched, *sorted(watch for watch, _ in self.photos.counts)]))
 
     @property
+    def roots(self) -> dict[str, dict[str, Any]]:
+        """How each folder is watched, and why one is offline, as the daemon said last."""
+        return dict(self.photos.daemon.get("roots", {})) if self.photos.daemon else {}
+
+    @property
     def silent_s(self) -> float | None:
         """How long the daemon has been silent, if that is a bad sign: it runs, but hangs."""
         if not self.alive or self.photos.daemon is None:
@@ -71,7 +78,7 @@ class Status:
             "counts": {state.value: self.count(state) for state in State},
             "watches": {watch: {state.value: self.count(state, watch) for state in State} for watch in self.watches},
             "weak": self.photos.weak,
-            "daemon": None if daemon is None else {key: daemon[key] for key in _OF_THE_DAEMON},
+            "daemon": None if daemon is None else {key: daemon.get(key) for key in _OF_THE_DAEMON},
             "running": _as_json(self.photos.running),
             "waiting": _as_json(self.photos.waiting),
             "failed": _as_json(self.photos.failed),
@@ -87,7 +94,12 @@ def take(settings: config.Config, rows: int) -> Status:
     database = location.database(settings.state.path)
     photos = snapshot.read(database, rows)
     watched = tuple(watch.name for watch in settings.watch)
-    status = Status(lock.is_held(settings.state.path), watched, time.time(), settings.outbox.path, photos)
+    alive = lock.is_held(settings.state.path)
+    if alive:
+        with suppress(StoreError):  # an idle daemon writes nothing, so it is asked; one that hangs may not answer
+            beat = ask(location.control_socket(settings.state.path), {"beat": None}, _ANSWER_S)
+            photos = replace(photos, daemon=beat)
+    status = Status(alive, watched, time.time(), settings.outbox.path, photos)
     ended = _ended(database)
     pace_now = pace.of([event.at for event in ended], status.taken_at)
     delivered = [event for event in ended if event.state is State.DONE]

@@ -105,7 +105,7 @@ class Home:
         """Write the configuration: short waits, and what the test says of its sections."""
         settings: dict[str, dict[str, Any]] = {
             "state": {"path": str(self.state)},
-            "outbox": {"path": str(self.outbox)},
+            "outbox": {"path": str(self.outbox), "min_free_mb": 0.0},
             "settle": {"quiet_s": QUIET_S},
             "attack": {"device": "cpu"},
             "worker": {"idle_s": 600.0},
@@ -113,6 +113,8 @@ class Home:
         for name, keys in sections.items():
             settings[name] = settings.get(name, {}) | keys
         lines = ["[[watch]]", 'name = "inbox"', f"path = {_toml(str(self.inbox))}"]
+        watch = {"mode": "events"} | settings.pop("watch", {})  # a container's temporary folder may be an overlay
+        lines += [f"{key} = {_toml(value)}" for key, value in watch.items()]
         for name, keys in settings.items():
             lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in keys.items())]
         self.config.write_text("\n".join(lines), encoding="utf-8")

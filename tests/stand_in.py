@@ -9,9 +9,19 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from lowkeyd import config
-from lowkeyd.errors import OptimiserFailed, PhotoError, PhotoIncomplete, TryLater, UnreadablePhoto, WeightsError
+from lowkeyd.errors import (
+    ConfigError,
+    OptimiserFailed,
+    OutOfMemory,
+    PhotoError,
+    PhotoIncomplete,
+    TryLater,
+    UnreadablePhoto,
+    WeightsError,
+)
 from lowkeyd.model import FaceVerdict, NoFace, Protected, Score, Stage, Verdict, Visibility
 from lowkeyd.work import worker as real
 from lowkeyd.work.messages import Outcome, Reached, Stepped
@@ -30,6 +40,20 @@ def serve_without_weights(connection: Connection, settings: config.Config, _devi
 
     def load() -> "StandIn":
         raise WeightsError("no weights: the stand-in says so")
+
+    real.serve_with(load, connection, settings.worker)
+
+
+def serve_on(device: Path, connection: Connection, settings: config.Config, _device: str) -> None:
+    """A worker on a device that is there while a file is, which says what it is called."""
+
+    def load() -> "StandIn":
+        stand_in = StandIn()
+        try:
+            stand_in.device = device.read_text()
+        except OSError as error:
+            raise ConfigError("the device is gone: the stand-in says so") from error
+        return stand_in
 
     real.serve_with(load, connection, settings.worker)
 
@@ -105,6 +129,7 @@ OUTCOMES: dict[bytes, Callable[[bytes], Outcome]] = {
     b"unreadable": lambda _: UnreadablePhoto("is no picture"),
     b"incomplete": lambda _: PhotoIncomplete("its end is missing"),
     b"failing": lambda _: OptimiserFailed("the optimiser failed"),
+    b"hungry": lambda _: OutOfMemory("the stand-in is out of memory"),
     b"slow": slow,
     b"unique": unique,
     b"crash": crash,

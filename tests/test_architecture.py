@@ -18,7 +18,7 @@ FLOORS = (
     {"cli", "daemon"},
     {"chores"},
     {"doctor", "health", "hook", "metrics"},
-    {"status"},
+    {"status", "wishes"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
     {"config", "errors", "finding", "model", "mounts", "notify", "pace", "reload"},

@@ -1,6 +1,7 @@
 """The room's front door: detector, ensemble, judges and LPIPS, loaded once on one device."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from lowkeyd.attack.presets import PAPER, PRESETS
 from lowkeyd.attack.verify import Embeddings, Judges, Place, Recogniser, Versions, embeddings
 from lowkeyd.attack.views import Matrix
 from lowkeyd.attack.visibility import measure
-from lowkeyd.errors import ConfigError, OptimiserFailed
+from lowkeyd.errors import ConfigError, OptimiserFailed, OutOfMemory
 from lowkeyd.model import Face, Pixels, Verdict, Visibility
 
 _BATCH = 16
@@ -41,8 +42,9 @@ class Engine:
         self._judges = Judges(self._detector, recognisers, self.perceptual, self.device)
 
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
-        """Every face, from left to right."""
-        return self._detector.find(photo)
+        """Every face, from left to right. Raises OutOfMemory."""
+        with _memory():
+            return self._detector.find(photo)
 
     def protect(
         self,
@@ -53,8 +55,18 @@ class Engine:
     ) -> list[Pixels]:
         """Protected copies of the photos, in which the given faces of each were changed, and nothing else.
 
-        `on_step` is told steps done and steps in all. Raises OptimiserFailed.
+        `on_step` is told steps done and steps in all. Raises OptimiserFailed and OutOfMemory.
         """
+        with _memory():
+            return self._protect(photos, faces, preset, on_step)
+
+    def _protect(
+        self,
+        photos: Sequence[Pixels],
+        faces: Sequence[Sequence[Face]],
+        preset: str,
+        on_step: Callable[[int, int], None],
+    ) -> list[Pixels]:
         squares = [[Square.around(face, SIDE) for face in found] for found in faces]
         found = [
             (photo, face, square)
@@ -106,8 +118,23 @@ class Engine:
         return measure(original, changed, face, self.perceptual, self.device)
 
     def verify(self, versions: Versions, faces: Sequence[Face], preset: str) -> Verdict:
-        """What the recognisers say about a copy that was made with `preset`."""
-        return self._judges.judge(versions, faces, preset)
+        """What the recognisers say about a copy that was made with `preset`. Raises OutOfMemory."""
+        with _memory():
+            return self._judges.judge(versions, faces, preset)
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Translates what torch says when memory runs out, and makes it give back what it only keeps in reserve."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        torch.cuda.empty_cache()
+        raise OutOfMemory("the device ran out of memory") from error
+    except RuntimeError as error:  # on the CPU, torch has no class of its own for it
+        if "can't allocate memory" not in str(error):
+            raise
+        raise OutOfMemory("the machine ran out of memory") from error
 
 
 def _device(wanted: str) -> str:

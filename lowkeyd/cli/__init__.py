@@ -8,6 +8,8 @@ import typer
 
 from lowkeyd import __version__
 from lowkeyd.cli import (
+    accept,
+    bump,
     configure,
     demo,
     doctor,
@@ -19,6 +21,7 @@ from lowkeyd.cli import (
     ignore,
     install,
     models,
+    pause,
     protect,
     retry,
     run,
@@ -66,6 +69,10 @@ app.command()(explain.explain)
 app.command()(failed.failed)
 app.command()(retry.retry)
 app.command()(ignore.ignore)
+app.command()(bump.bump)
+app.command()(pause.pause)
+app.command()(pause.resume)
+app.command()(accept.accept)
 app.command()(history.history)
 app.command()(health.health)
 app.command()(doctor.doctor)

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from lowkeyd.errors import StoreError
-from lowkeyd.folders.scan import is_photo_name
+from lowkeyd.folders.rules import Rules
 from lowkeyd.model import State, readable
 from lowkeyd.store import location, snapshot
 from lowkeyd.store.snapshot import Delivered, Snapshot
@@ -79,7 +79,7 @@ def _check(photos: list[Path]) -> None:
     for photo in photos:
         if not photo.is_file():
             raise typer.BadParameter(f"{readable(photo)}: no such file")
-        if not is_photo_name(os.fsencode(photo.name)):
+        if not Rules().takes(os.fsencode(photo.name)):
             raise typer.BadParameter(f"{readable(photo)}: by its name it is no photo, or a hidden one")
     if len({photo.name for photo in photos}) < len(photos):
         raise typer.BadParameter("two of the photos have the same name; the demo puts all into one folder")
@@ -107,7 +107,7 @@ class _Library:
             "outbox": {"path": self.outbox},
             "settle": {"quiet_s": _QUIET_S},
             "attack": attack,
-            "[watch]": {"name": "inbox", "path": self.inbox},
+            "[watch]": {"name": "inbox", "path": self.inbox, "mode": "events"},
         }
         lines = []
         for name, keys in sections.items():

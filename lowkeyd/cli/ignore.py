@@ -22,10 +22,10 @@ def ignore(
     Example: lowkeyd ignore ~/lowkeyd/inbox/passport.jpg
     """
     settings = load(config)
-    from lowkeyd import daemon
+    from lowkeyd import wishes
 
     paths = [places.photo(photo, settings) for photo in photos]
-    count = daemon.ignore(settings, paths, undo=undo)
+    count = wishes.ignore(settings, paths, undo=undo)
     what = "will be protected after all" if undo else "will be left alone; `lowkeyd ignore --undo` takes that back"
     typer.echo(f"{count} photo{'' if count == 1 else 's'} {what}.")
     if count < len(paths):

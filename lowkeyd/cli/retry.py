@@ -21,10 +21,10 @@ def retry(
     Example: lowkeyd retry ~/lowkeyd/inbox/holiday/beach.jpg
     """
     settings = load(config)
-    from lowkeyd import daemon
+    from lowkeyd import wishes
 
     paths = [places.photo(photo, settings) for photo in photos] if photos else None
-    count = daemon.retry(settings, paths)
+    count = wishes.retry(settings, paths)
     typer.echo(f"{count} photo{'' if count == 1 else 's'} will be tried again.")
     if paths and not count:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lowkeyd.cli import progress, shown
+from lowkeyd.cli import progress, shown, waits
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
 from lowkeyd.errors import StoreError
@@ -78,7 +78,7 @@ def render(status: Status) -> RenderableType:
     """The screen."""
     photos = status.photos
     parts: list[RenderableType] = [_headline(status), *progress.workers(status), Text(), _counts(status)]
-    parts += [*progress.pace(status), *progress.room(status)]
+    parts += [*waits.lines(status), *progress.pace(status), *progress.room(status)]
     if photos.weak:
         parts.append(Text(f"{photos.weak:,} done, but weak: a recogniser still accepts a face.", "yellow"))
     parts += [*_running(status), *progress.last(status)]

@@ -23,11 +23,13 @@ def read(path: Path, max_bytes: int) -> bytes:
         raise PhotoUnreachable(f"cannot be read: {error.strerror}") from error
 
 
-def read_below(root: Path, path: bytes, max_bytes: int) -> bytes:
-    """The same for a path relative to `root`: no folder on the way may be a link, not even one that was put in a
-    folder's place since it was scanned."""
+def read_below(root: Path, path: bytes, max_bytes: int, *, follow: bool = False) -> bytes:
+    """The same for a path relative to `root`: unless links are to be followed, no folder on the way may be one, not
+    even one that was put in a folder's place since it was scanned."""
     *folders, name = path.split(b"/")
     try:
+        if follow:
+            return _read(os.open(os.path.join(os.fsencode(root), path), _FLAGS & ~os.O_NOFOLLOW), max_bytes)
         place = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for folder in folders:

@@ -15,6 +15,7 @@ from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
 from lowkeyd.model import Delivery, Stage, readable, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
+_TRASH = b".trash"
 _PROBE_BYTES = 1 << 20
 _MAX_NAME_BYTES = 255
 _TOO_LONG_ADVICE = "Give the photo or its folders shorter names; then `lowkeyd retry`."
@@ -108,6 +109,24 @@ class Outbox:
             return _take_name_without_links(source, target)
         os.unlink(source)
         return True
+
+    def withdraw(self, delivery: Delivery, *, to_trash: bool = False) -> bool:
+        """Remove a delivered file, or move it to the trash. False when it is not as it was delivered, so not ours."""
+        if not self.holds(delivery):
+            return False
+        with self._translated():
+            if to_trash:
+                self._to_trash(delivery.path)
+            else:
+                os.unlink(self.absolute(delivery.path))
+        return True
+
+    def _to_trash(self, path: bytes) -> None:
+        for name in self.candidates(os.path.join(_TRASH, path)):
+            if not os.path.lexists(self.absolute(name)):
+                os.makedirs(os.path.dirname(self.absolute(name)), exist_ok=True)
+                os.rename(self.absolute(path), self.absolute(name))
+                return
 
     def _sync_folder(self, folder: bytes) -> None:
         """Also its parents up to the root: they may be as new as the file."""

@@ -3,13 +3,11 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowkeyd.model import PHOTO_SUFFIXES, RAW_SUFFIXES, Signature
-
-_JUNK_FOLDERS = frozenset({b"@eaDir", b"__MACOSX", b"lost+found", b"$RECYCLE.BIN", b"System Volume Information"})
-"""Folders that NAS systems and other computers leave about; hidden ones need no list."""
+from lowkeyd.folders.rules import Identity, Rules
+from lowkeyd.model import Signature
 
 
 @dataclass(frozen=True)
@@ -22,31 +20,77 @@ class Seen:
     touched_at: float
 
 
-def is_photo_name(path: bytes) -> bool:
-    """Whether the relative path is one to look at: a photo's or RAW file's suffix, and nothing hidden on the way."""
-    *folders, name = path.split(b"/")
-    if name.startswith(b".") or any(_is_junk(folder) for folder in folders):
+@dataclass(frozen=True)
+class Tree:
+    """A watched folder, and what of it is looked at."""
+
+    root: Path
+    rules: Rules = field(default_factory=Rules)
+
+    def absolute(self, path: bytes) -> bytes:
+        """The path as the operating system takes it."""
+        return os.path.join(os.fsencode(self.root), path)
+
+    def look(self, path: bytes) -> Seen | None:
+        """The file as it is now, or None when it is gone, no regular file, or out of reach."""
+        try:
+            return _seen(path, os.stat(self.absolute(path), follow_symlinks=self.rules.follow))
+        except OSError:
+            return None
+
+    def is_gone(self, path: bytes) -> bool:
+        """Whether nothing of that name is there: a file that is out of reach only may come back."""
+        try:
+            os.lstat(self.absolute(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
         return False
-    return _suffix(name) in PHOTO_SUFFIXES | RAW_SUFFIXES
 
 
-def is_raw_name(path: bytes) -> bool:
-    """Whether it is called as cameras call their RAW files."""
-    return _suffix(path) in RAW_SUFFIXES
+class Walk:
+    """Every photo in the tree, or in the folder `under` of it (relative), streamed.
+
+    `go_on` is asked before each folder, also where there are no photos. Folders that vanish or cannot be read meanwhile
+    are passed over: the next walk comes by again. None is entered twice, so that links and mounts cannot lead it in
+    circles. `entered` are those that were.
+    """
+
+    def __init__(self, tree: Tree, under: bytes = b"", go_on: Callable[[], bool] = lambda: True) -> None:
+        self._tree = tree
+        self._under = under
+        self._go_on = go_on
+        self.entered: set[Identity] = set()
+
+    def __iter__(self) -> Iterator[Seen]:
+        pending = [self._under]
+        while pending and self._go_on():
+            try:
+                yield from self._folder(pending.pop(), pending)
+            except OSError:
+                continue
+
+    def _folder(self, folder: bytes, pending: list[bytes]) -> Iterator[Seen]:
+        rules, absolute = self._tree.rules, self._tree.absolute(folder)
+        status = os.stat(absolute)
+        identity = status.st_dev, status.st_ino
+        if identity in self.entered or identity in rules.closed:
+            return
+        with os.scandir(absolute) as entries:
+            self.entered.add(identity)
+            for entry in entries:
+                path = folder + b"/" + entry.name if folder else entry.name
+                if entry.is_dir(follow_symlinks=rules.follow):
+                    pending += [path] if rules.enters(path) else []
+                elif rules.takes_here(path) and (seen := _listed(path, entry, rules.follow)):
+                    yield seen
 
 
-def _suffix(path: bytes) -> str:
-    return os.path.splitext(os.fsdecode(path))[1].lower()
-
-
-def _is_junk(folder: bytes) -> bool:
-    return folder.startswith(b".") or folder in _JUNK_FOLDERS
-
-
-def look(root: Path, path: bytes) -> Seen | None:
-    """The file as it is now, or None when it is gone, no regular file, or out of reach. Links are not followed."""
+def _listed(path: bytes, entry: "os.DirEntry[bytes]", follow: bool) -> Seen | None:
+    """As `look`, in a fraction of the time; a file that vanishes meanwhile spoils nothing for its neighbours."""
     try:
-        return _seen(path, os.lstat(os.path.join(os.fsencode(root), path)))
+        return _seen(path, entry.stat(follow_symlinks=follow))
     except OSError:
         return None
 
@@ -55,24 +99,3 @@ def _seen(path: bytes, status: os.stat_result) -> Seen | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return Seen(path, Signature(status.st_size, status.st_mtime_ns), max(status.st_mtime, status.st_ctime))
-
-
-def walk(root: Path, under: bytes = b"", go_on: Callable[[], bool] = lambda: True) -> Iterator[Seen]:
-    """Every photo in the tree, or in the folder `under` of it (relative), streamed.
-
-    `go_on` is asked before each folder, also where there are no photos. Folders that vanish or cannot be read meanwhile
-    are passed over: the next walk comes by again.
-    """
-    pending = [under]
-    while pending and go_on():
-        folder = pending.pop()
-        try:
-            with os.scandir(os.path.join(os.fsencode(root), folder)) as entries:
-                for entry in entries:
-                    path = os.path.join(folder, entry.name)
-                    if entry.is_dir(follow_symlinks=False):
-                        pending += [] if _is_junk(entry.name) else [path]
-                    elif is_photo_name(path) and (seen := look(root, path)):
-                        yield seen
-        except OSError:
-            continue

@@ -20,6 +20,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
@@ -30,6 +31,7 @@ _EVENTS: list[type[FileSystemEvent]] = [
 ]
 """Fewer kinds of events leave more room in the kernel's queue for those that count."""
 _STOP_WAIT_S = 2.0
+_DESCRIPTORS = Path("/proc/self/fdinfo")
 
 
 @dataclass(frozen=True)
@@ -42,43 +44,64 @@ class Hint:
 
 
 class Watcher:
-    """Watches the roots until `stop`, telling `post` every hint from watchdog's threads."""
+    """Watches the roots that it is told, until `stop`, telling `post` every hint from watchdog's threads."""
 
-    def __init__(self, roots: dict[str, Path], post: Callable[[Hint], None]) -> None:
-        self._roots = roots
+    def __init__(self, post: Callable[[Hint], None]) -> None:
         self._post = post
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
+        self._watches: dict[str, ObservedWatch] = {}
         self._overflow = _Overflow(self._everything)
 
-    def start(self) -> dict[str, str]:
-        """Return once every folder that is there now is watched.
+    def watch(self, name: str, root: Path) -> str | None:
+        """Return once every folder that is there now is watched, afresh if it was before.
 
-        What is returned are the watches that the system refuses to serve, with its reason: there, only scans will find
-        anything.
+        What is returned is the system's reason to refuse: there, only scans will find anything.
         """
-        logging.getLogger("watchdog.observers").addHandler(self._overflow)
-        self._observer.start()
-        refused = {}
-        for name, root in self._roots.items():
-            try:
-                # inotify is told not to follow links: a root that is one would stay mute.
-                self._watch(name, root.resolve())
-            except OSError as error:
-                refused[name] = error.strerror or str(error)
-        return refused
+        try:
+            observer = self._started()
+            if name in self._watches:
+                observer.unschedule(self._watches.pop(name))
+            # inotify is told not to follow links: a root that is one would stay mute.
+            real = root.resolve()
+            handler = _Handler(name, real, self._post)
+            self._watches[name] = observer.schedule(handler, str(real), recursive=True, event_filter=_EVENTS)
+        except OSError as error:
+            return error.strerror or str(error)
+        return None
 
-    def _watch(self, name: str, root: Path) -> None:
-        self._observer.schedule(_Handler(name, root, self._post), str(root), recursive=True, event_filter=_EVENTS)
+    def _started(self) -> BaseObserver:
+        """Late, because the system may refuse even this."""
+        if self._observer is None:
+            observer = Observer()
+            observer.start()
+            logging.getLogger("watchdog.observers").addHandler(self._overflow)
+            self._observer = observer
+        return self._observer
 
     def stop(self) -> None:
         """Stop the threads."""
-        logging.getLogger("watchdog.observers").removeHandler(self._overflow)
-        self._observer.stop()
-        self._observer.join(_STOP_WAIT_S)
+        if self._observer is not None:
+            logging.getLogger("watchdog.observers").removeHandler(self._overflow)
+            self._observer.stop()
+            self._observer.join(_STOP_WAIT_S)
 
     def _everything(self) -> None:
-        for name in self._roots:
+        for name in list(self._watches):
             self._post(Hint(name, b"", is_folder=True))
+
+
+def watched_inodes() -> set[int]:
+    """Inodes of what this process has inotify watches on, as the kernel says: it may have refused some, and watchdog
+    does not tell. Source: proc(5), /proc/[pid]/fdinfo."""
+    found = set()
+    for descriptor in os.listdir(_DESCRIPTORS):
+        try:
+            lines = (_DESCRIPTORS / descriptor).read_text().splitlines()
+        except OSError:  # closed meanwhile
+            continue
+        fields = (line.split() for line in lines if line.startswith("inotify "))
+        found |= {int(field.removeprefix("ino:"), 16) for line in fields for field in line if field.startswith("ino:")}
+    return found
 
 
 class _Handler(FileSystemEventHandler):

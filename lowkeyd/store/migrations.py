@@ -13,6 +13,23 @@ from lowkeyd.store import backup
 
 STEPS: dict[int, tuple[str, ...]] = {
     2: (
+        "ALTER TABLE photo ADD COLUMN arrived_at FLOAT DEFAULT '0' NOT NULL",
+        "ALTER TABLE photo ADD COLUMN bumped_at FLOAT DEFAULT '0' NOT NULL",
+        "ALTER TABLE photo ADD COLUMN missing_at FLOAT",
+        """CREATE TABLE root (
+    watch TEXT NOT NULL,
+    path BLOB NOT NULL,
+    identity TEXT NOT NULL,
+    filled INTEGER NOT NULL,
+    PRIMARY KEY (watch)
+)""",
+        """CREATE TABLE pause (
+    id INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    since FLOAT NOT NULL,
+    until FLOAT,
+    PRIMARY KEY (id)
+)""",
         """CREATE TABLE history (
     id INTEGER NOT NULL,
     at FLOAT NOT NULL,

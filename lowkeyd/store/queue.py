@@ -6,9 +6,10 @@ WAL-reset bug. All times are seconds since the epoch, and come from the caller.
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -16,13 +17,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Update,
     and_,
     case,
     func,
     literal,
-    not_,
     or_,
     select,
     tuple_,
@@ -33,7 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Verdict
-from lowkeyd.store import schema
+from lowkeyd.store import schema, turns
 from lowkeyd.store.schema import BARRED, photos
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": N
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
 _FRESH: dict[str, Any] = {
     **{"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0},
-    **{"stage": None, "reason": None, "advice": None},
+    **{"stage": None, "reason": None, "advice": None, "bumped_at": 0.0},
 }
 
 
@@ -87,16 +86,20 @@ class Queue:
     def unknown(self, seen: Sequence[Photo]) -> list[Photo]:
         """Those of the photos that are new, or were written to since their row."""
         fresh = []
-        for chunk in _chunks(seen):
-            known = self._signatures(chunk)
-            fresh += [photo for photo in chunk if known.get((photo.watch, photo.path)) != photo.signature]
+        for watch, mine in groupby(seen, key=lambda photo: photo.watch):
+            for chunk in _chunks(list(mine)):
+                known = self._signatures(watch, [photo.path for photo in chunk])
+                fresh += [p for p in chunk if known.get(p.path) != (p.signature.size, p.signature.mtime_ns)]
         return fresh
 
-    def _signatures(self, chunk: Sequence[Photo]) -> dict[tuple[str, bytes], Signature]:
-        wanted = tuple_(photos.c.watch, photos.c.path).in_([(photo.watch, photo.path) for photo in chunk])
-        query = select(photos.c.watch, photos.c.path, photos.c.size, photos.c.mtime_ns).where(wanted, not_(_GONE))
+    def _signatures(self, watch: str, paths: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+        # One watch at a time: for pairs of watch and path SQLite would go through the whole table. In plain SQL: every
+        # scan asks this for every photo there is.
+        gone = f"(state = '{State.IGNORED}' AND stage = '{Stage.ADMIT}')"
+        known = f"SELECT path, size, mtime_ns FROM photo WHERE watch = ? AND NOT coalesce({gone}, 0) AND path IN "
         with self.transaction() as connection:
-            return {(row.watch, row.path): Signature(row.size, row.mtime_ns) for row in connection.execute(query)}
+            rows = connection.exec_driver_sql(f"{known} ({', '.join('?' * len(paths))})", (watch, *paths))
+            return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
 
     def offer(self, settled: Sequence[Photo], now: float) -> int:
         """Queue photos that have settled; those whose row is already of this version stay as they are.
@@ -123,6 +126,7 @@ class Queue:
             set_={
                 "size": new.excluded.size,
                 "mtime_ns": new.excluded.mtime_ns,
+                "arrived_at": new.excluded.arrived_at,
                 "changed_at": now,
                 **_FRESH,
                 **still,
@@ -131,7 +135,7 @@ class Queue:
         )
         rows = [
             {"watch": p.watch, "path": p.path, **asdict(p.signature), "state": State.READY}
-            | {"added_at": now, "changed_at": now}
+            | {"arrived_at": p.arrived_at, "added_at": now, "changed_at": now}
             for p in settled
         ]
         with self.transaction() as connection:
@@ -139,30 +143,27 @@ class Queue:
             connection.execute(upsert, rows)
             return int(connection.exec_driver_sql("SELECT total_changes()").scalar_one() - before)
 
-    def claim(self, limit: int, now: float) -> list[Job]:
-        """Take up to `limit` photos whose time has come, oldest first; a suspect comes alone.
+    def claim(self, limit: int, now: float, without: Collection[str] = (), *, newest: bool = False) -> list[Job]:
+        """Take up to `limit` photos whose time has come; a suspect comes alone.
 
         The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
         """
-        due = and_(photos.c.state.in_((State.READY, State.WAITING)), photos.c.not_before <= now)
+        due = turns.due(without, now)
         with self.transaction() as connection:
-            first = connection.execute(self._oldest(due, 1)).one_or_none()
+            first = connection.execute(turns.of(due, 1, newest)).one_or_none()
             if first is None:
                 return []
             wanted = [first.id]
             if not first.suspect:
-                wanted = list(connection.execute(self._oldest(and_(due, photos.c.suspect == 0), limit)).scalars())
+                others = turns.of(and_(due, photos.c.suspect == 0), limit, newest)
+                wanted = list(connection.execute(others).scalars())
             claimed = connection.execute(
                 update(photos)
                 .where(photos.c.id.in_(wanted))
                 .values(state=State.RUNNING, stage=Stage.ADMIT, attempts=photos.c.attempts + 1, changed_at=now)
                 .returning(photos)
             )
-            return sorted((_job(row) for row in claimed), key=lambda job: job.id)
-
-    @staticmethod
-    def _oldest(due: Any, limit: int) -> Select[tuple[int, int]]:
-        return select(photos.c.id, photos.c.suspect).where(due).order_by(photos.c.id).limit(limit)
+            return sorted((_job(row) for row in claimed), key=lambda job: wanted.index(job.id))
 
     def admit(self, job: Job, sha256: str) -> bool:
         """Note the content. False when the same content is in work under another name: this one has to wait for it."""
@@ -328,16 +329,14 @@ class Queue:
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
             return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
 
-    def next_due(self) -> float | None:
-        """When the next unfinished photo may be claimed, if there is one."""
-        unfinished = photos.c.state.in_((State.READY, State.WAITING))
+    def is_due(self, now: float, without: Collection[str] = ()) -> bool:
+        """Whether `claim` would find a photo."""
         with self.transaction() as connection:
-            earliest: float | None = connection.scalar(select(func.min(photos.c.not_before)).where(unfinished))
-        return earliest
+            return connection.execute(select(photos.c.id).where(turns.due(without, now)).limit(1)).first() is not None
 
-    def counts(self) -> dict[State, int]:
-        """How many photos stand where."""
-        query = select(photos.c.state, func.count()).group_by(photos.c.state)
+    def counts(self, without: Collection[str] = ()) -> dict[State, int]:
+        """How many photos stand where, but for those of some watches."""
+        query = select(photos.c.state, func.count()).where(photos.c.watch.not_in(without)).group_by(photos.c.state)
         with self.transaction() as connection:
             return {State(state): count for state, count in connection.execute(query)}
 

@@ -63,6 +63,9 @@ photos = Table(
     Column("seconds", Float),
     Column("added_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
+    Column("arrived_at", Float, nullable=False, default=0.0, server_default="0"),  # in the watched folder
+    Column("bumped_at", Float, nullable=False, default=0.0, server_default="0"),  # a person wants it before all others
+    Column("missing_at", Float),  # since when its file is gone, as far as walks have noticed
     UniqueConstraint("watch", "path"),
     Index("photo_by_state", "state", "not_before", "id"),
     Index("photo_by_watch", "watch", "state"),
@@ -95,6 +98,24 @@ history = Table(
     Column("strength", Text),
     Column("seconds", Float),
     Index("history_by_time", "at"),
+)
+
+roots = Table(
+    "root",
+    metadata,
+    Column("watch", Text, primary_key=True),
+    Column("path", LargeBinary, nullable=False),
+    Column("identity", Text, nullable=False),  # device and inode, which may be larger than SQLite's integers
+    Column("filled", Integer, nullable=False),  # whether there were photos in it when it was last walked
+)
+
+pauses = Table(
+    "pause",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float),  # seconds since the epoch; for ever if there is none
 )
 
 _KEPT_S = 90 * 86_400

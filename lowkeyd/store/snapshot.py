@@ -101,6 +101,15 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(f"{path}: the database cannot be read: {error}") from error
 
 
+def known_roots(path: Path) -> dict[str, bytes]:
+    """The folders that were watched before, by the watch's name; none without a database that says so."""
+    try:
+        with closing(_connect(path)) as connection:
+            return dict(connection.execute("SELECT watch, path FROM root"))
+    except (StoreError, sqlite3.Error):
+        return {}
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         path.stat()

@@ -5,14 +5,17 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from lowkeyd import __version__, config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
-from lowkeyd.folders import originals, scan
-from lowkeyd.model import Job, sha256
+from lowkeyd.folders import originals
+from lowkeyd.folders.rules import is_raw_name
+from lowkeyd.folders.scan import Tree
+from lowkeyd.model import Job, readable, sha256
+from lowkeyd.store.departures import Delivered, Departures
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.roots import Roots
 
 _TWIN_WAIT_S = 2.0
 """Until the same content, in work under another name, may be done."""
@@ -32,20 +35,20 @@ class Admission:
 
     photos: Queue
     publisher: Publisher
-    roots: dict[str, Path]
+    roots: Roots
     max_bytes: int
     fingerprint: str
+    follow_renames: bool = True
 
     def admit(self, job: Job) -> Admitted | None:
         """What the worker has to do, or None when the photo is dealt with. Raises PhotoError and TryLater."""
-        root = self.roots.get(job.photo.watch)
-        if root is None:
+        tree = self.roots.trees.get(job.photo.watch)
+        if tree is None:
             self.photos.ignore(job, "its folder is no longer watched", time.time())
             return None
-        if scan.is_raw_name(job.photo.path):
+        if is_raw_name(job.photo.path):
             raise PhotoLeftAlone.raw()
-        path = os.path.join(os.fsencode(root), job.photo.path)
-        content = self._read(job, root)
+        content = self._read(job, tree)
         if content is None:
             return None
         digest = sha256(content)
@@ -54,23 +57,25 @@ class Admission:
         if not self.photos.admit(job, digest):
             self.photos.release(job, time.time(), until=time.time() + _TWIN_WAIT_S)
             return None
-        return None if self._deliver_twin(job, digest) else Admitted(path, digest)
+        return None if self._deliver_twin(job, digest) else Admitted(_place(tree, job), digest)
 
-    def _read(self, job: Job, root: Path) -> bytes | None:
+    def _read(self, job: Job, tree: Tree) -> bytes | None:
         try:
-            content = originals.read_below(root, job.photo.path, self.max_bytes)
+            content = originals.read_below(tree.root, job.photo.path, self.max_bytes, follow=tree.rules.follow)
         except PhotoUnreachable:
-            if os.path.lexists(os.path.join(os.fsencode(root), job.photo.path)) or not root.is_dir():
+            # In this order: a disk that goes away meanwhile takes the photo along.
+            if not tree.is_gone(job.photo.path) or self.roots.look(job.photo.watch):
                 raise
             self.photos.ignore(job, "it was taken away before its turn", time.time())
             return None
-        seen = scan.look(root, job.photo.path)
+        seen = tree.look(job.photo.path)
         if seen is None or seen.signature != job.photo.signature:
             raise PhotoChanged("it was written to after it had settled")
         return content
 
     def _deliver_twin(self, job: Job, digest: str) -> bool:
-        twin = self.photos.twin(job, digest, self.fingerprint)
+        renamed = self._renamed_from(job, digest)
+        twin = (renamed.delivery, renamed.judgement) if renamed else self.photos.twin(job, digest, self.fingerprint)
         if twin is None:
             return False
         delivery, judgement = twin
@@ -78,8 +83,31 @@ class Admission:
         if content is None or sha256(content) != delivery.sha256:
             return False  # taken away by its owner, or edited: protect it again
         suffix = os.path.splitext(os.fsdecode(delivery.path))[1].lower()
-        self.publisher.publish(job, content, suffix, judgement)
+        published = self.publisher.publish(job, content, suffix, judgement)
+        if renamed and published and self.follow_renames:
+            self._follow(renamed, job)
         return True
+
+    def _renamed_from(self, job: Job, digest: str) -> Delivered | None:
+        """What this photo was called before, if it is one whose file is gone from where it was."""
+        for photo in Departures(self.photos).alike(job, digest):
+            tree = self.roots.trees.get(photo.watch)
+            # In this order: a disk that goes away meanwhile takes the photo along.
+            if tree is not None and tree.is_gone(photo.path) and self.roots.look(photo.watch) is None:
+                return photo
+        return None
+
+    def _follow(self, renamed: Delivered, job: Job) -> None:
+        """The copy has its new name: the old one goes, then the row. A crash in between costs no copy."""
+        self.publisher.outbox.withdraw(renamed.delivery)
+        now_called = readable(os.path.join(os.fsencode(job.photo.watch), job.photo.path))
+        Departures(self.photos).depart(renamed.id, f"it is called {now_called} now", time.time())
+
+
+def _place(tree: Tree, job: Job) -> bytes:
+    """Where the worker finds it, which follows no links."""
+    path = tree.absolute(job.photo.path)
+    return os.path.realpath(path) if tree.rules.follow else path
 
 
 def fingerprint(settings: config.Config) -> str:

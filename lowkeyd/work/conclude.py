@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -15,6 +14,7 @@ from lowkeyd.store.queue import Judgement, Queue, verdict_json
 from lowkeyd.work import retry
 from lowkeyd.work.messages import Outcome
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.roots import Roots
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ class Conclusion:
 
     photos: Queue
     publisher: Publisher
-    roots: dict[str, Path]
+    roots: Roots
     copy_no_face: bool
     max_bytes: int
     fingerprint: str
@@ -62,7 +62,7 @@ class Conclusion:
         judgement = Judgement(verdict_json(verdict), verdict.strength, self.fingerprint, seconds)
         path = self.publisher.publish(job, protected.content, protected.suffix, judgement)
         if path is not None:
-            beside = companions.beside(self.roots[job.photo.watch], job.photo.path)
+            beside = companions.beside(self.roots.trees[job.photo.watch].root, job.photo.path)
             left_out = ", ".join([*protected.left_out, *map(readable, beside)])
             named = _named(job) | ({"left_out": left_out} if left_out else {})
             log.info("done", **named, delivered=readable(path), faces=len(verdict.faces))
@@ -72,7 +72,8 @@ class Conclusion:
         if not self.copy_no_face:
             self.photos.no_face(job, time.time())
             return
-        content = originals.read_below(self.roots[job.photo.watch], job.photo.path, self.max_bytes)
+        tree = self.roots.trees[job.photo.watch]
+        content = originals.read_below(tree.root, job.photo.path, self.max_bytes, follow=tree.rules.follow)
         if sha256(content) != self.photos.admitted(job):
             raise PhotoChanged("it was written to while it was looked at: there may be faces now")
         self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1], None)
@@ -88,6 +89,9 @@ class Conclusion:
         match retry.after(error, job, now):
             case retry.GiveUp(stage, reason, advice):
                 self._failed(job, stage, reason, advice)
+            case retry.Again():
+                log.info("again, alone", **_named(job), reason=error.reason)
+                self.photos.suspect(job, now)
             case retry.Wait(until, counted):
                 log.info("waiting", **_named(job), stage=error.stage, reason=error.reason)
                 self.photos.wait(job, error.stage, error.reason, error.advice, until, now, counted=counted)

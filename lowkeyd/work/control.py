@@ -76,11 +76,11 @@ class Control:
         self._path.unlink(missing_ok=True)
 
 
-def ask(path: Path, question: dict[str, Any]) -> dict[str, Any]:
+def ask(path: Path, question: dict[str, Any], timeout_s: float = _ANSWER_S) -> dict[str, Any]:
     """Ask the daemon whose socket this is. Raises StoreError when it does not answer."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_ANSWER_S)
+            connection.settimeout(timeout_s)
             connection.connect(str(path))
             connection.sendall(json.dumps(question).encode() + b"\n")
             answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())

@@ -9,14 +9,16 @@ from typing import Any
 import structlog
 
 from lowkeyd import config
-from lowkeyd.errors import ConfigError, OutboxUnavailable, PhotoError, TryLater
+from lowkeyd.errors import ConfigError, OutboxUnavailable, OutOfMemory, PhotoError, TryLater
 from lowkeyd.model import Job, Stage
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import retry
 from lowkeyd.work.admit import Admission
 from lowkeyd.work.child import Child
 from lowkeyd.work.conclude import Conclusion
+from lowkeyd.work.gate import Gate, Hold
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Outcome, Reached, Ready, Stepped, Task, Unfit
+from lowkeyd.work.roots import Roots
 
 log = structlog.get_logger()
 
@@ -44,6 +46,28 @@ class Hands:
     since: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """Whose turn it is, and whether it is anybody's."""
+
+    photos: Queue
+    gate: Gate
+    roots: Roots
+    newest_first: bool
+
+    def hold(self) -> Hold | None:
+        """What stands in the way of all work."""
+        return self.gate.hold(time.time())
+
+    def is_anybodys(self) -> bool:
+        """Whether a photo can be claimed now."""
+        return self.photos.is_due(time.time(), self.roots.offline())
+
+    def claim(self, limit: int) -> list[Job]:
+        """Take the next photos."""
+        return self.photos.claim(limit, time.time(), self.roots.offline(), newest=self.newest_first)
+
+
 class Dispatcher(threading.Thread):
     """One thread per device. `wake` is set when photos may be ready. `moved_at` (monotonic): last sign of life."""
 
@@ -53,6 +77,7 @@ class Dispatcher(threading.Thread):
         worker: config.Worker,
         start_child: Callable[[], Child],
         photos: Queue,
+        turn: Turn,
         admission: Admission,
         conclusion: Conclusion,
         wake: threading.Event,
@@ -62,6 +87,7 @@ class Dispatcher(threading.Thread):
         self._worker = worker
         self._start_child = start_child
         self._photos = photos
+        self._whose_turn = turn
         self._admission = admission
         self._conclusion = conclusion
         self._wake = wake
@@ -69,9 +95,13 @@ class Dispatcher(threading.Thread):
         self._child: Child | None = None
         self._deaths = 0
         self._failed_starts = 0
+        self._worked_on: str | None = None
         self._in_hand: dict[int, Job] = {}
         self._stages: dict[int, Stage] = {}
         self._outbox_works = True
+        self._served = 0
+        self._worn = False
+        self._held = False
         self.moved_at = time.monotonic()
         self.hands = Hands(device)
 
@@ -87,8 +117,9 @@ class Dispatcher(threading.Thread):
 
     @property
     def stuck(self) -> bool:
-        """Whether there may be work that it cannot do: the outbox refuses, or the worker dies before it is ready."""
-        return not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
+        """Whether there may be work that it cannot do: it is held, the outbox refuses, or the worker dies before it is
+        ready."""
+        return self._held or not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
 
     def run(self) -> None:
         """Until `stop`."""
@@ -105,8 +136,10 @@ class Dispatcher(threading.Thread):
 
     def _turn(self) -> bool:
         """Work if there is any; False after a nap."""
-        due = self._photos.next_due()
-        if due is None or due > time.time():
+        hold = self._whose_turn.hold()
+        self._held = hold is not None
+        if hold is not None or not self._whose_turn.is_anybodys():
+            self._rest(hold)
             self._nap(_LOOK_S)
             return False
         if not self._outbox_is_back():
@@ -143,19 +176,35 @@ class Dispatcher(threading.Thread):
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:
+                case Ready("cpu", _) if self._worked_on not in (None, "cpu"):
+                    self._wait_for_device(f"{self._worked_on} is gone, and the processor would take for ever")
+                    return None
                 case Ready(device, seconds):
+                    self._worked_on = device
                     log.info("worker ready", device=device, pid=self._child.pid, seconds=round(seconds, 2))
                     self._failed_starts = 0
                     self.hands.device, self.hands.start_s = device, round(seconds, 2)
                     self._rest()
                     return self._child
+                case Unfit(reason) if self._worked_on is not None:
+                    self._wait_for_device(reason)
+                    return None
                 case Unfit(reason):
                     raise ConfigError(reason)
         self._failed_starts += 1
         return None
 
+    def _wait_for_device(self, why: str) -> None:
+        """It worked here before: a driver may be changed under us, or the machine woke up without its GPU. No photo is
+        to blame, so none is taken until the device is back."""
+        log.warning("device unavailable", reason=why)
+        self._end_child()
+        self._deaths += 1
+        self._failed_starts += 1
+        self.hands.state = f"waiting: {why}"
+
     def _work(self, child: Child) -> None:
-        jobs = self._photos.claim(self._worker.photos, time.time())
+        jobs = self._whose_turn.claim(self._worker.photos)
         self._in_hand = {job.id: job for job in jobs}
         try:
             tasks = [task for job in jobs if not self._stopping.is_set() and (task := self._admit(job))]
@@ -189,9 +238,13 @@ class Dispatcher(threading.Thread):
                     self.hands.done_steps, self.hands.all_steps, self.hands.faces = done, total, faces
                 case Finished(job, outcome):
                     self._deaths = 0
+                    self._served += 1
+                    self._worn |= isinstance(outcome, OutOfMemory)
                     self._conclude(self._in_hand[job], outcome)
                 case BatchDone(peak_mb):
                     self.hands.peak_mb = round(peak_mb)
+                    if self._worn or self._served >= self._worker.recycle:
+                        self._end_child()
                     return
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
@@ -211,8 +264,8 @@ class Dispatcher(threading.Thread):
         self._stages.clear()
         self._rest()
 
-    def _rest(self) -> None:
-        self.hands.state = "idle" if self._child is not None else "off"
+    def _rest(self, hold: Hold | None = None) -> None:
+        self.hands.state = f"waiting: {hold.reason}" if hold else "idle" if self._child is not None else "off"
         self.hands.photos = self.hands.faces = self.hands.done_steps = self.hands.all_steps = 0
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:
@@ -249,5 +302,6 @@ class Dispatcher(threading.Thread):
         if self._child is not None:
             self._child.end()
             self._child = None
+            self._served, self._worn = 0, False
             self.hands.pid = None
             self._rest()

@@ -5,35 +5,60 @@ import queue
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import dataclass
 
-from lowkeyd.folders import scan
+from lowkeyd.folders.scan import Seen, Walk
 from lowkeyd.folders.settle import Settling
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.roots import Roots
+from lowkeyd.work.vanish import Vanished
+from lowkeyd.work.watching import Watching
 
 _BATCH = 500
 """Rows per transaction: large enough for a scan to be quick, small enough for the worker to start early."""
-_IDLE_S = 5.0
-"""The longest nap, so that signs of life do not cease."""
+_IDLE_S = 2.0
+"""The longest nap, so that signs of life do not cease, and a root that goes or comes back is noticed."""
 
 Key = tuple[str, bytes]
 
 
-class Intake(threading.Thread):
-    """One thread. `post` may be called from any other; `offered` is told when photos became ready."""
+@dataclass(frozen=True)
+class _Scan:
+    """Walk all of a watch's tree, because it is time to. Unlike a hint it need not be followed twice."""
 
-    def __init__(self, roots: dict[str, Path], quiet_s: float, photos: Queue, offered: threading.Event) -> None:
+    watch: str
+
+
+class Intake(threading.Thread):
+    """One thread. `post` may be called from any other; `offered` is told when photos became ready.
+
+    Roots that are offline are left alone until they are back, and are then walked as a whole.
+    """
+
+    def __init__(
+        self,
+        roots: Roots,
+        quiet_s: float,
+        photos: Queue,
+        offered: threading.Event,
+        watching: Watching | None = None,
+        vanished: Vanished | None = None,
+    ) -> None:
         super().__init__(name="intake")
         self._roots = roots
+        self._trees = roots.trees
+        self._watching = watching
+        self._vanished = vanished
         self._quiet_s = quiet_s
         self._photos = photos
         self._offered = offered
-        self._mailbox: queue.Queue[Hint | None] = queue.Queue()
+        self._mailbox: queue.Queue[Hint | _Scan | None] = queue.Queue()
         self._turn = threading.Lock()  # held while hints are followed
         self._stopping = threading.Event()
         self._settling: Settling[Key] = Settling(quiet_s)
+        self._offline: dict[str, str] = {}
         self._walks: dict[tuple[str, bytes], float] = {}  # folders to be walked again, and when (monotonic)
         self.moved_at = time.monotonic()  # its last sign of life
         self.scanned_at: float | None = None
@@ -44,8 +69,12 @@ class Intake(threading.Thread):
 
     def scan_all(self) -> None:
         """Have every watched tree walked."""
-        for watch in self._roots:
-            self.post(Hint(watch, b"", is_folder=True))
+        for watch in self._trees:
+            self.scan(watch)
+
+    def scan(self, watch: str) -> None:
+        """Have one watched tree walked."""
+        self._mailbox.put(_Scan(watch))
 
     def stop(self) -> None:
         """End the thread soon, even in the middle of a walk."""
@@ -71,13 +100,14 @@ class Intake(threading.Thread):
         """Until `stop`."""
         while (hints := self._next_hints()) is not None:
             with self._turn:
+                self._welcome()
                 self._follow(hints)
                 self._look_again()
                 for _ in hints:
                     self._mailbox.task_done()
 
-    def _next_hints(self) -> list[Hint] | None:
-        hints: list[Hint] = []
+    def _next_hints(self) -> list[Hint | _Scan] | None:
+        hints: list[Hint | _Scan] = []
         self.moved_at = time.monotonic()
         try:
             hint = self._mailbox.get(timeout=self._patience_s())
@@ -93,52 +123,77 @@ class Intake(threading.Thread):
     def _patience_s(self) -> float:
         return min(0.5, self._quiet_s) if self._settling or self._walks else _IDLE_S
 
-    def _follow(self, hints: Iterable[Hint]) -> None:
+    def _welcome(self) -> None:
+        """Roots that are back: what happened meanwhile gave no event."""
+        self._offline = self._roots.offline()
+        for watch in self._roots.returned():
+            if self._watching is not None:
+                self._watching.renew(watch)
+            self.scan(watch)
+
+    def _follow(self, hints: Iterable[Hint | _Scan]) -> None:
         ready = []
         for hint in dict.fromkeys(hints):
-            if hint.is_folder:
+            if hint.watch in self._offline:
+                continue
+            if isinstance(hint, _Scan):
+                self._walk(hint.watch, b"")
+            elif hint.is_folder:
                 self._walk(hint.watch, hint.path)
                 # Files that appear while the folder is walked give no event before its watch is set: once more, later.
                 self._walks[hint.watch, hint.path] = time.monotonic() + self._quiet_s
-            elif scan.is_photo_name(hint.path):
-                seen = scan.look(self._roots[hint.watch], hint.path)
+            elif self._trees[hint.watch].rules.takes(hint.path):
+                seen = self._trees[hint.watch].look(hint.path)
                 if seen is None:
                     self._settling.forget((hint.watch, hint.path))
                 elif self._is_ready(hint.watch, seen, event=True):
-                    ready.append(Photo(hint.watch, hint.path, seen.signature))
+                    ready.append(_photo(hint.watch, seen))
         self._offer(ready)
 
-    def _is_ready(self, watch: str, seen: scan.Seen, *, event: bool) -> bool:
+    def _is_ready(self, watch: str, seen: Seen, *, event: bool) -> bool:
         age_s = time.time() - seen.touched_at
         return self._settling.notice((watch, seen.path), seen.signature, age_s, time.monotonic(), event=event)
 
     def _walk(self, watch: str, folder: bytes) -> None:
-        walk = scan.walk(self._roots[watch], folder, self._go_on)
-        while self._go_on() and (batch := list(itertools.islice(walk, _BATCH))):
+        if self._roots.look(watch) is not None:
+            return
+        walk = Walk(self._trees[watch], folder, self._go_on)
+        seen, count, began = iter(walk), 0, time.monotonic()
+        while self._go_on() and (batch := list(itertools.islice(seen, _BATCH))):
             self._take(watch, batch)
-        if not folder:
-            self.scanned_at = time.time()
+            count += len(batch)
+        if not folder and self._go_on() and self._roots.look(watch) is None:
+            self._walked(watch, walk, count, time.monotonic() - began)
+
+    def _walked(self, watch: str, walk: Walk, count: int, seconds: float) -> None:
+        """To the end, and the root was there all the while."""
+        self.scanned_at = time.time()
+        self._roots.walked(watch, filled=count > 0)
+        if self._watching is not None:
+            self._watching.walked(watch, walk.entered, seconds)
+        if self._vanished is not None and not (self._settling or self._walks):
+            self._vanished.look(watch)
 
     def _go_on(self) -> bool:
         """A long walk is a sign of life, and no reason to be late for the end."""
         self.moved_at = time.monotonic()
         return not self._stopping.is_set()
 
-    def _take(self, watch: str, batch: list[scan.Seen]) -> None:
+    def _take(self, watch: str, batch: list[Seen]) -> None:
         """Of the files that a walk came by, those that the database does not know yet."""
         seen_by_path = {seen.path: seen for seen in batch}
-        unknown = self._photos.unknown([Photo(watch, seen.path, seen.signature) for seen in batch])
+        unknown = self._photos.unknown([_photo(watch, seen) for seen in batch])
         self._offer([photo for photo in unknown if self._is_ready(watch, seen_by_path[photo.path], event=False)])
 
     def _look_again(self) -> None:
         now = time.monotonic()
         ready = []
         for watch, path in self._settling.due(now):
-            seen = scan.look(self._roots[watch], path)
-            if seen is None:
+            seen = self._trees[watch].look(path)
+            if seen is None or watch in self._offline:
                 self._settling.forget((watch, path))
             elif self._settling.look_again((watch, path), seen.signature, now):
-                ready.append(Photo(watch, path, seen.signature))
+                ready.append(_photo(watch, seen))
         self._offer(ready)
         for watch, folder in [walk for walk, at in self._walks.items() if at <= now]:
             del self._walks[watch, folder]
@@ -147,3 +202,7 @@ class Intake(threading.Thread):
     def _offer(self, ready: list[Photo]) -> None:
         if self._photos.offer(ready, time.time()):
             self._offered.set()
+
+
+def _photo(watch: str, seen: Seen) -> Photo:
+    return Photo(watch, seen.path, seen.signature, seen.touched_at)

@@ -12,7 +12,7 @@ from lowkeyd import config
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.presets import ladder
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
+from lowkeyd.errors import OutOfMemory, PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
 from lowkeyd.imaging.decode import Picture, decode
 from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
@@ -108,6 +108,7 @@ class Protector:
             return
         for photo in group:
             tell(Reached(photo.key, Stage.OPTIMISE))
+        short_of_memory: OutOfMemory | None = None
         try:
             protected = self._engine.protect(
                 [photo.picture.pixels for photo in group],
@@ -115,11 +116,27 @@ class Protector:
                 preset,
                 lambda done, total: tell(Stepped(done, total, sum(len(photo.faces) for photo in group))),
             )
+        except OutOfMemory as error:
+            short_of_memory = OutOfMemory(error.reason)  # without the trace, which holds on to what has to be freed
         except PhotoError as error:
             yield from ((photo, error) for photo in group)
             return
+        if short_of_memory is not None:
+            yield from self._with_less(group, preset, tell, short_of_memory)
+            return
         for photo, pixels in zip(group, protected, strict=True):
             yield photo, self._deliver(photo, pixels, preset, tell)
+
+    def _with_less(
+        self, group: list[_Found[K]], preset: str, tell: Tell[K], error: OutOfMemory
+    ) -> Iterator[tuple[_Found[K], Protected | PhotoError | TryLater]]:
+        """The same in two halves; what does not fit alone is for a fresh worker to try."""
+        if len(group) == 1:
+            yield group[0], error
+            return
+        half = len(group) // 2
+        for part in (group[:half], group[half:]):
+            yield from self._attempt(part, preset, tell)
 
     def _deliver(
         self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K]

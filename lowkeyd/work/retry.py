@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lowkeyd.errors import PhotoChanged, PhotoIncomplete, TryLater
+from lowkeyd.errors import OutOfMemory, PhotoChanged, PhotoIncomplete, TryLater
 from lowkeyd.model import Job, Stage
 
 MAX_ATTEMPTS = 3
@@ -34,13 +34,22 @@ class GiveUp:
     advice: str
 
 
-def after(error: TryLater, job: Job, now: float) -> Wait | GiveUp:
+@dataclass(frozen=True)
+class Again:
+    """Try again at once, alone; the attempt counts."""
+
+
+def after(error: TryLater, job: Job, now: float) -> Wait | Again | GiveUp:
     """What to do about a photo whose moment was wrong."""
     match error:
         case PhotoIncomplete():
             if job.attempts >= MAX_ATTEMPTS:
                 return GiveUp(error.stage, error.reason, error.advice)
             return Wait(now + _INCOMPLETE_WAITS_S[job.attempts - 1], counted=True)
+        case OutOfMemory():
+            if job.attempts >= MAX_ATTEMPTS:
+                return GiveUp(error.stage, f"{error.reason}, alone and in a fresh worker too", error.advice)
+            return Again()
         case PhotoChanged():
             return Wait(now + _CHANGED_WAIT_S, counted=False)
         case _:

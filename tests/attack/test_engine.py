@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lowkeyd import config
 from lowkeyd.attack.crop import SIDE, Square
 from lowkeyd.attack.detect import scaled
-from lowkeyd.attack.engine import Engine
+from lowkeyd.attack.engine import Engine, _memory
 from lowkeyd.attack.networks import entries, ledger
 from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import ConfigError, WeightsError
+from lowkeyd.errors import ConfigError, OutOfMemory, WeightsError
 from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
 from lowkeyd.store.queue import verdict_json
@@ -160,3 +161,21 @@ def test_the_attacked_weights_cannot_judge_from_a_file_that_was_written_anew(tmp
     ledger.record(tmp_path, "mine", Record("dlib", "mine.dat", hashlib.sha256(content).hexdigest()))
     with pytest.raises(ConfigError, match="judges: 'mine' has the same weights as 'dlib'"):
         Engine(config.Attack(judges=("mine",), models=tmp_path), "cpu")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"),
+    ],
+)
+def test_running_out_of_memory_is_said_in_our_words(error: Exception) -> None:
+    with pytest.raises(OutOfMemory), _memory():
+        raise error
+
+
+def test_what_memory_has_nothing_to_do_with_is_not() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), _memory():
+        raise RuntimeError("shapes do not match")

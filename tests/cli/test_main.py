@@ -15,6 +15,7 @@ COMMANDS = [
     *("models list", "models fetch", "models add", "models check"),
     *("config init", "config check", "config show"),
     *("explain", "failed", "ignore", "history", "health", "doctor", "install-service"),
+    *("bump", "pause", "resume", "accept"),
 ]
 
 

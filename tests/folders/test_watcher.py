@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.folders.scan import walk
-from lowkeyd.folders.watcher import Hint, Watcher
+from lowkeyd.folders.scan import Tree, Walk
+from lowkeyd.folders.watcher import Hint, Watcher, watched_inodes
 
 PATIENCE_S = 10.0
 
@@ -19,8 +19,8 @@ def hints(tmp_path: Path) -> Iterator["queue.SimpleQueue[Hint]"]:
     posted: queue.SimpleQueue[Hint] = queue.SimpleQueue()
     root = tmp_path / "watched"
     root.mkdir()
-    watcher = Watcher({"inbox": root}, posted.put)
-    assert watcher.start() == {}
+    watcher = Watcher(posted.put)
+    assert watcher.watch("inbox", root) is None
     yield posted
     watcher.stop()
 
@@ -44,7 +44,7 @@ def test_a_tree_that_is_moved_in_is_hinted_as_a_folder(tmp_path: Path, hints: "q
     (tmp_path / "tree" / "deep" / "a.jpg").write_bytes(b"x")
     shutil.move(tmp_path / "tree", tmp_path / "watched" / "tree")
     await_hint(hints, lambda hint: hint == Hint("inbox", b"tree", is_folder=True))
-    assert [seen.path for seen in walk(tmp_path / "watched", b"tree")] == [b"tree/deep/a.jpg"]
+    assert [seen.path for seen in Walk(Tree(tmp_path / "watched"), b"tree")] == [b"tree/deep/a.jpg"]
 
 
 @pytest.mark.parametrize("way", ["link", "real/", "real/../real", "outer/inner"])
@@ -54,9 +54,9 @@ def test_a_root_is_watched_whatever_way_leads_to_it(tmp_path: Path, way: str) ->
     (tmp_path / "outer").symlink_to(tmp_path / "real")
     hints: queue.SimpleQueue[Hint] = queue.SimpleQueue()
     root = Path(f"{tmp_path}/{way}")
-    watcher = Watcher({"inbox": root}, hints.put)
+    watcher = Watcher(hints.put)
     try:
-        assert watcher.start() == {}
+        assert watcher.watch("inbox", root) is None
         (root / "a.jpg").write_bytes(b"x")
         await_hint(hints, lambda hint: hint == Hint("inbox", b"a.jpg", is_folder=False))
     finally:
@@ -72,9 +72,10 @@ def test_names_that_are_not_unicode_are_hinted(tmp_path: Path, hints: "queue.Sim
 def test_a_root_that_cannot_be_watched_is_named_and_the_others_are_watched(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     hints: queue.SimpleQueue[Hint] = queue.SimpleQueue()
-    watcher = Watcher({"gone": tmp_path / "gone", "there": tmp_path / "there"}, hints.put)
+    watcher = Watcher(hints.put)
     try:
-        assert watcher.start() == {"gone": "No such file or directory"}
+        assert watcher.watch("gone", tmp_path / "gone") == "No such file or directory"
+        assert watcher.watch("there", tmp_path / "there") is None
         (tmp_path / "there" / "a.jpg").write_bytes(b"x")
         await_hint(hints, lambda hint: hint == Hint("there", b"a.jpg", is_folder=False))
     finally:
@@ -84,3 +85,33 @@ def test_a_root_that_cannot_be_watched_is_named_and_the_others_are_watched(tmp_p
 def test_lost_events_are_a_hint_to_walk_everything(tmp_path: Path, hints: "queue.SimpleQueue[Hint]") -> None:
     logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed, staged")
     await_hint(hints, lambda hint: hint == Hint("inbox", b"", is_folder=True))
+
+
+def test_a_root_can_be_watched_afresh(tmp_path: Path) -> None:
+    """Another folder has taken its place: the old watches are on the one that is gone."""
+    root = tmp_path / "root"
+    root.mkdir()
+    hints: queue.SimpleQueue[Hint] = queue.SimpleQueue()
+    watcher = Watcher(hints.put)
+    try:
+        assert watcher.watch("inbox", root) is None
+        root.rename(tmp_path / "old")
+        root.mkdir()
+        assert watcher.watch("inbox", root) is None
+        (root / "a.jpg").write_bytes(b"x")
+        await_hint(hints, lambda hint: hint == Hint("inbox", b"a.jpg", is_folder=False))
+    finally:
+        watcher.stop()
+
+
+def test_the_kernel_says_what_is_watched(tmp_path: Path) -> None:
+    for name in ("root/a/b", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    watcher = Watcher(lambda _: None)
+    try:
+        watcher.watch("inbox", tmp_path / "root")
+        watched = watched_inodes()
+        assert {(tmp_path / name).stat().st_ino for name in ("root", "root/a", "root/a/b")} <= watched
+        assert (tmp_path / "other").stat().st_ino not in watched
+    finally:
+        watcher.stop()

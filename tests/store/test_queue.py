@@ -99,6 +99,17 @@ def test_many_threads_never_claim_the_same_photo(photos: Queue) -> None:
     assert len(claimed) == 200
 
 
+def test_who_holds_the_file_for_a_moment_is_waited_for(photos: Queue, path: Path) -> None:
+    """A backup, or a person with a database browser."""
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(1.0, holder.rollback)
+    release.start()
+    assert photos.offer([photo("a.jpg")], NOW) == 1
+    release.join()
+    holder.close()
+
+
 def test_a_suspect_comes_alone(photos: Queue) -> None:
     photos.offer([photo("a.jpg"), photo("b.jpg"), photo("c.jpg")], NOW)
     for job in photos.claim(2, NOW):
@@ -113,7 +124,8 @@ def test_the_same_content_is_in_work_once(photos: Queue) -> None:
     assert not photos.admit(second, "s1")
     photos.release(second, NOW, until=NOW + 2)
     assert photos.claim(1, NOW) == []
-    assert photos.next_due() == NOW + 2
+    assert not photos.is_due(NOW + 1)
+    assert photos.is_due(NOW + 2)
 
 
 def test_a_twin_is_found_by_content_and_settings(photos: Queue) -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.folders import scan
+from lowkeyd import config
 from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.scan import Tree
 from lowkeyd.model import Job, Photo
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.gate import Gate
 from lowkeyd.work.publish import Publisher
+from lowkeyd.work.roots import Roots
 
 
 class Library:
@@ -25,6 +29,10 @@ class Library:
         self.publisher = Publisher(photos, Outbox(self.outbox))
         for path in (self.root, self.outbox):
             path.mkdir()
+        self.tree = Tree(self.root)
+        self.roots = Roots({"inbox": self.tree}, Notes(photos))
+        self.roots.look("inbox")
+        self.gate = Gate(config.Schedule(), (self.outbox,), 0.0, Notes(photos))
 
     def drop(self, name: str | bytes, content: bytes) -> Photo:
         """Write a photo and offer it."""
@@ -38,7 +46,7 @@ class Library:
         return self.offer(path)
 
     def offer(self, path: bytes) -> Photo:
-        seen = scan.look(self.root, path)
+        seen = self.tree.look(path)
         assert seen is not None
         photo = Photo("inbox", path, seen.signature)
         self.photos.offer([photo], time.time())

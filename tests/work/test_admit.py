@@ -6,15 +6,17 @@ import pytest
 from lowkeyd import config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
 from lowkeyd.model import sha256
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Judgement
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
+from lowkeyd.work.roots import Roots
 from tests.work.conftest import Library
 
 JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
 
 
 def admission(library: Library, settings: str = "settings", max_bytes: int = 1000) -> Admission:
-    return Admission(library.photos, library.publisher, {"inbox": library.root}, max_bytes, settings)
+    return Admission(library.photos, library.publisher, library.roots, max_bytes, settings)
 
 
 def protect(library: Library, name: str, content: bytes) -> None:
@@ -51,7 +53,7 @@ def test_a_photo_whose_whole_folder_is_gone_waits(library: Library) -> None:
 
 def test_a_photo_of_a_folder_that_is_no_longer_watched_is_ignored(library: Library) -> None:
     library.drop("a.jpg", b"x")
-    elsewhere = Admission(library.photos, library.publisher, {}, 1000, "settings")
+    elsewhere = Admission(library.photos, library.publisher, Roots({}, Notes(library.photos)), 1000, "settings")
     assert elsewhere.admit(library.claim()) is None
     assert (library.row()["state"], library.row()["reason"]) == ("ignored", "its folder is no longer watched")
 
@@ -190,3 +192,65 @@ def test_what_does_not_change_a_copy_leaves_the_fingerprint() -> None:
     elsewhere = config.Attack(device="cpu", models=Path("/elsewhere"))
     other = config.Config(attack=elsewhere, outbox=config.Outbox(no_face="copy"))
     assert fingerprint(other) == fingerprint(config.Config())
+
+
+def rename(library: Library, name: str, new_name: str) -> None:
+    (library.root / new_name).parent.mkdir(parents=True, exist_ok=True)
+    (library.root / name).rename(library.root / new_name)
+    library.offer(os.fsencode(new_name))
+
+
+def test_a_renamed_photo_is_not_done_again_and_its_copy_is_renamed_along(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    rename(library, "a.jpg", "album/b.jpg")
+    assert admission(library, "other settings").admit(library.claim()) is None
+    assert library.delivered() == {"inbox/album/b.jpg": b"copy of portrait"}
+    assert library.row("album/b.jpg")["state"] == "done"
+    old = library.row("a.jpg")
+    assert (old["state"], old["reason"], old["delivery_path"]) == (
+        "ignored",
+        "it is called inbox/album/b.jpg now",
+        None,
+    )
+
+
+def test_or_the_old_copy_stays_where_it_is(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    rename(library, "a.jpg", "b.jpg")
+    keeping = Admission(library.photos, library.publisher, library.roots, 1000, "settings", follow_renames=False)
+    assert keeping.admit(library.claim()) is None
+    assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg"}
+
+
+def test_a_photo_that_was_renamed_there_and_back_has_one_copy(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    for names in (("a.jpg", "b.jpg"), ("b.jpg", "a.jpg")):
+        rename(library, *names)
+        assert admission(library).admit(library.claim()) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy of portrait"}
+
+
+def test_a_copy_that_its_owner_has_edited_does_not_follow(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    (library.outbox / "inbox" / "a.jpg").write_bytes(b"edited")
+    rename(library, "a.jpg", "b.jpg")
+    assert admission(library).admit(library.claim()), "nothing is left to copy: it is done again"
+    assert library.delivered() == {"inbox/a.jpg": b"edited"}
+
+
+def test_a_second_photo_of_the_same_content_takes_nothing_from_the_first(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.drop("b.jpg", b"portrait")
+    assert admission(library).admit(library.claim()) is None
+    assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg"}
+
+
+def test_a_photo_whose_disk_is_away_was_not_renamed(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    library.roots.walked("inbox", filled=True)
+    rename(library, "a.jpg", "b.jpg")
+    job = library.claim()
+    assert admission(library)._renamed_from(job, sha256(b"portrait"))
+    library.root.rename(library.root.with_name("away"))
+    library.root.mkdir()
+    assert admission(library)._renamed_from(job, sha256(b"portrait")) is None

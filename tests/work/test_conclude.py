@@ -33,8 +33,7 @@ def told() -> Told:
 @pytest.fixture
 def conclusion(library: Library, told: Told) -> Callable[..., Conclusion]:
     def make(copy_no_face: bool = False) -> Conclusion:
-        roots = {"inbox": library.root}
-        return Conclusion(library.photos, library.publisher, roots, copy_no_face, 1000, "settings", told.append)
+        return Conclusion(library.photos, library.publisher, library.roots, copy_no_face, 1000, "settings", told.append)
 
     return make
 

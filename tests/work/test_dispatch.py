@@ -14,11 +14,12 @@ from lowkeyd import config
 from lowkeyd.errors import ConfigError, OutboxUnavailable
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.model import State
+from lowkeyd.store.notes import Pause
 from lowkeyd.work import dispatch
 from lowkeyd.work.admit import Admission
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
-from lowkeyd.work.dispatch import Dispatcher
+from lowkeyd.work.dispatch import Dispatcher, Turn
 from tests import stand_in
 from tests.stand_in import PREFIX
 from tests.work.conftest import Library
@@ -49,11 +50,14 @@ def begin(library: Library) -> Iterator[Begin]:
 
     def begin(serve: Serve = stand_in.serve, **limits: float) -> Dispatcher:
         worker = config.Worker(**limits)  # type: ignore[arg-type]
-        roots = {"inbox": library.root}
-        admission = Admission(library.photos, library.publisher, roots, 1000, "settings")
-        conclusion = Conclusion(library.photos, library.publisher, roots, False, 1000, "settings", lambda _: None)
+        admission = Admission(library.photos, library.publisher, library.roots, 1000, "settings")
+        conclusion = Conclusion(
+            library.photos, library.publisher, library.roots, False, 1000, "settings", lambda _: None
+        )
         start_child = partial(Child, serve, config.Config(worker=worker), "cpu")
-        begun.append(Dispatcher("cpu", worker, start_child, library.photos, admission, conclusion, threading.Event()))
+        turn = Turn(library.photos, library.gate, library.roots, newest_first=True)
+        wake = threading.Event()
+        begun.append(Dispatcher("cpu", worker, start_child, library.photos, turn, admission, conclusion, wake))
         begun[-1].start()
         return begun[-1]
 
@@ -219,3 +223,85 @@ def test_the_probe_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     with pytest.raises(OutboxUnavailable):
         Outbox(tmp_path / "gone").probe()
+
+
+def test_a_worker_is_replaced_after_so_many_photos(library: Library, begin: Begin) -> None:
+    for number in range(4):
+        library.drop(f"{number}.jpg", b"portrait %d" % number)
+    dispatcher = begin(photos=1, recycle=2)
+    pids = set()
+
+    def done() -> bool:
+        pids.add(dispatcher.hands.pid)
+        return counts(library, done=4)()
+
+    await_that(done, "every photo done")
+    await_that(lambda: dispatcher.hands.pid is None, "the second worker at its end")
+    assert len(pids - {None}) == 2
+
+
+def test_a_photo_that_needs_too_much_memory_is_parked_after_fresh_workers_have_tried_it_alone(
+    library: Library, begin: Begin
+) -> None:
+    library.drop("a.jpg", b"hungry")
+    library.drop("b.jpg", b"fine")
+    dispatcher, pids = begin(), set()
+
+    def parked() -> bool:
+        pids.add(dispatcher.hands.pid)
+        return counts(library, done=1, failed=1)()
+
+    await_that(parked, "the neighbour done, the hungry one parked")
+    assert len(pids - {None}) == 3
+    row = library.row()
+    assert (row["stage"], row["attempts"]) == ("optimise", 3)
+    assert row["reason"] == "the stand-in is out of memory, alone and in a fresh worker too"
+
+
+def test_while_work_is_held_nothing_is_claimed(library: Library, begin: Begin) -> None:
+    library.gate.pause(Pause("film night", 0.0, None))
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin()
+    await_that(lambda: dispatcher.stuck, "the hold noticed")
+    assert dispatcher.hands.state == "waiting: film night"
+    assert library.photos.counts() == {State.READY: 1}
+    library.gate.resume()
+    await_that(counts(library, done=1), "the photo done")
+
+
+def test_photos_of_an_offline_root_are_not_claimed(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"portrait")
+    library.roots.walked("inbox", filled=True)
+    away = library.root.with_name("away")
+    library.root.rename(away)
+    library.root.mkdir()
+    dispatcher = begin()
+    time.sleep(0.3)  # long enough for several turns; a claim would be seen in the row
+    assert library.row()["state"] == "ready"
+    assert dispatcher.hands.pid is None, "no worker is started for nothing"
+    library.root.rmdir()
+    away.rename(library.root)
+    dispatcher._wake.set()
+    await_that(counts(library, done=1), "the photo done")
+
+
+@pytest.mark.parametrize("left", [None, "cpu"])
+def test_a_device_that_vanishes_is_waited_for_and_costs_no_photo_an_attempt(
+    library: Library, begin: Begin, tmp_path: Path, left: str | None
+) -> None:
+    """As when its driver is updated; with `auto`, there is only the processor then."""
+    device = tmp_path / "device"
+    device.write_text("cuda:0")
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(partial(stand_in.serve_on, device), recycle=1)
+    await_that(counts(library, done=1), "the first photo done")
+    await_that(lambda: dispatcher.hands.pid is None, "the worker at its end")
+    device.unlink() if left is None else device.write_text(left)
+    library.drop("b.jpg", b"another")
+    dispatcher._wake.set()
+    await_that(lambda: "gone" in dispatcher.hands.state, "the device missed")
+    row = library.row("b.jpg")
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+    assert dispatcher.is_alive()
+    device.write_text("cuda:0")
+    await_that(counts(library, done=2), "the second photo done")

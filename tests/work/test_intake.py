@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.folders import scan
+from lowkeyd.folders.scan import Seen, Tree, Walk
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, Signature, State
+from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.intake import Intake
+from lowkeyd.work.roots import Roots
 
 PATIENCE_S = 30.0
 QUIET_S = 0.2
@@ -34,7 +36,8 @@ def begin(root: Path, photos: Queue) -> Iterator[Callable[..., Intake]]:
     begun = []
 
     def begin(quiet_s: float = QUIET_S) -> Intake:
-        begun.append(Intake({"inbox": root}, quiet_s, photos, threading.Event()))
+        roots = Roots({"inbox": Tree(root)}, Notes(photos))
+        begun.append(Intake(roots, quiet_s, photos, threading.Event()))
         begun[-1].start()
         return begun[-1]
 
@@ -150,6 +153,41 @@ def test_a_folder_is_walked_once_more_for_files_that_gave_no_event(
     assert paths(photos) == [b"new/late.jpg"]
 
 
+def test_a_scan_of_the_whole_tree_is_not_walked_twice(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
+    intake = begin()
+    intake.scan_all()
+    await_quiet(intake)
+    assert intake.scanned_at is not None
+    assert intake._walks == {}
+
+
+def test_an_offline_root_is_left_alone_and_walked_when_it_is_back(
+    root: Path, photos: Queue, begin: Callable[..., Intake]
+) -> None:
+    (root / "a.jpg").write_bytes(b"x")
+    intake = begin()
+    intake.scan_all()
+    await_quiet(intake)
+    away = root.with_name("away")
+    root.rename(away)
+    root.mkdir()
+    (root / "wrong.jpg").write_bytes(b"of another disk")
+    intake.scan_all()
+    intake.post(hint(b"wrong.jpg"))
+    intake.post(Hint("inbox", b"", is_folder=True))
+    await_quiet(intake)
+    assert paths(photos) == [b"a.jpg"]
+    (away / "b.jpg").write_bytes(b"x")
+    (root / "wrong.jpg").unlink()
+    root.rmdir()
+    away.rename(root)
+    deadline = time.monotonic() + PATIENCE_S
+    while photos.counts().get(State.READY) != 1:
+        assert time.monotonic() < deadline, "it never came back"
+        time.sleep(0.01)
+    assert paths(photos) == [b"b.jpg"]
+
+
 def test_it_is_quiet_only_when_all_is_offered(root: Path, photos: Queue, begin: Callable[..., Intake]) -> None:
     """`run --once` ends when it is quiet and nothing is queued: a moment between the two would lose photos."""
     offer = photos.offer
@@ -185,12 +223,12 @@ def test_it_ends_in_the_middle_of_a_long_walk(
     """The tree never ends, here; a slow network drive comes close."""
     walking = threading.Event()
 
-    def endless(_root: Path, _under: bytes, go_on: Callable[[], bool]) -> Iterator[scan.Seen]:
-        while go_on():
+    def endless(walk: Walk) -> Iterator[Seen]:
+        while walk._go_on():
             walking.set()
         yield from ()
 
-    monkeypatch.setattr(scan, "walk", endless)
+    monkeypatch.setattr(Walk, "__iter__", endless)
     intake = begin()
     before = intake.moved_at
     intake.scan_all()

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lowkeyd import config
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
+from lowkeyd.errors import OutOfMemory, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
 from lowkeyd.imaging.decode import decode
 from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Protected, Score, Strength, Verdict, Visibility
 from lowkeyd.work import protect
@@ -201,3 +201,28 @@ def test_what_an_attacked_network_still_accepts_is_never_delivered(engine: type[
     engine.judge = staticmethod(lambda _: 0.5)
     engine.attacked = True
     assert isinstance(outcome(PHOTO), ProtectionTooWeak)
+
+
+# ---- when memory runs out
+
+
+def test_when_memory_runs_out_the_batch_is_halved_and_what_does_not_fit_alone_is_said(engine: type[FakeEngine]) -> None:
+    """Of five photos the largest is too much even alone; the fake has memory for two of the others at a time."""
+    tried = []
+    real = engine.protect
+
+    def protect_or_not(self: FakeEngine, photos: Sequence[Pixels], *rest: Any) -> list[Pixels]:
+        tried.append(len(photos))
+        if len(photos) > 2 or any(len(photo) > 200 for photo in photos):
+            raise OutOfMemory("the fake ran out of memory")
+        return real(self, photos, *rest)
+
+    engine.protect = protect_or_not  # type: ignore[method-assign]
+    small = saved(FACE, format="PNG")
+    large = saved(np.tile(FACE, (3, 3, 1)), format="PNG")
+    photos = {"a": small, "b": small, "c": large, "d": small, "e": small}
+    protector = Protector(config.Config(), "cpu")
+    outcomes = dict(protector.run([(key, lambda key=key: photos[key]) for key in photos], lambda _: None))  # type: ignore[misc]
+    assert {key for key, outcome in outcomes.items() if isinstance(outcome, Protected)} == set("abde")
+    assert isinstance(outcomes["c"], OutOfMemory)
+    assert tried == [5, 2, 3, 1, 2]

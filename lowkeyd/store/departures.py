@@ -1,0 +1,83 @@
+"""Photos whose files went away: renamed, moved or deleted. Who they were is still known, and what was delivered."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select, update
+
+from lowkeyd.model import Delivery, Job, Stage, State
+from lowkeyd.store.queue import Judgement, Queue
+from lowkeyd.store.schema import photos
+
+_ENDED = (State.DONE, State.NO_FACE)
+_ROWS_PER_QUERY = 1000
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A photo that was dealt with and has a copy: where its file is or was, the copy, and since when it is missing."""
+
+    id: int
+    watch: str
+    path: bytes
+    delivery: Delivery
+    judgement: Judgement | None
+    missing_at: float | None
+
+
+class Departures:
+    """Questions and changes about them, in the queue's database. Methods raise StoreError."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def alike(self, job: Job, sha256: str) -> list[Delivered]:
+        """Photos of the same content and date under other names: one of them may be this one before it was renamed."""
+        signature = job.photo.signature
+        same = _delivered().where(photos.c.sha256 == sha256, photos.c.mtime_ns == signature.mtime_ns)
+        with self._queue.transaction() as connection:
+            rows = connection.execute(same.where(photos.c.id != job.id, photos.c.state == State.DONE)).all()
+        return [_of_row(row) for row in rows]
+
+    def of(self, watch: str) -> Iterator[Delivered]:
+        """All of a watch, streamed."""
+        last = 0
+        while True:
+            query = _delivered().where(photos.c.watch == watch, photos.c.id > last).order_by(photos.c.id)
+            with self._queue.transaction() as connection:
+                rows = connection.execute(query.limit(_ROWS_PER_QUERY)).all()
+            yield from (_of_row(row) for row in rows)
+            if not rows:
+                return
+            last = rows[-1].id
+
+    def unfinished(self) -> bool:
+        """Whether a photo is queued or in work: it may be one that is missing elsewhere."""
+        query = select(func.count()).where(photos.c.state.in_((State.READY, State.RUNNING, State.PUBLISHING)))
+        with self._queue.transaction() as connection:
+            return bool(connection.scalar(query))
+
+    def note_missing(self, ids: Collection[int], missing_at: float | None) -> None:
+        """Remember since when the files of these photos are missing, or that they are there again."""
+        with self._queue.transaction() as connection:
+            for number in ids:
+                connection.execute(update(photos).where(photos.c.id == number).values(missing_at=missing_at))
+
+    def depart(self, number: int, reason: str, now: float) -> None:
+        """The photo is no longer any of our business, nor is its copy, until its file is seen again."""
+        nothing = ("delivery_path", "delivery_sha256", "verdict", "strength", "fingerprint", "seconds", "missing_at")
+        changes: dict[str, Any] = dict.fromkeys(nothing) | {"state": State.IGNORED, "stage": Stage.ADMIT}
+        ended = update(photos).where(photos.c.id == number, photos.c.state.in_(_ENDED))
+        with self._queue.transaction() as connection:
+            connection.execute(ended.values(changes | {"reason": reason, "advice": None, "changed_at": now}))
+
+
+def _delivered() -> Select[Any]:
+    return select(photos).where(photos.c.state.in_(_ENDED), photos.c.delivery_path.is_not(None))
+
+
+def _of_row(row: Row[Any]) -> Delivered:
+    judgement = Judgement(row.verdict, row.strength, row.fingerprint, row.seconds) if row.verdict else None
+    delivery = Delivery(row.delivery_path, row.delivery_sha256)
+    return Delivered(row.id, row.watch, row.path, delivery, judgement, row.missing_at)

@@ -1,0 +1,105 @@
+"""What people ask for between two looks at status: asked of the daemon if one runs, and done in its stead if not.
+
+The database has one writer, so that a command never writes while a daemon lives.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from lowkeyd import config
+from lowkeyd.errors import StoreError
+from lowkeyd.store import location, lock
+from lowkeyd.store.barred import bar, unbar
+from lowkeyd.store.bumped import bump as bump_photos
+from lowkeyd.store.notes import Notes, Pause
+from lowkeyd.store.queue import Queue
+from lowkeyd.work.control import ask
+from lowkeyd.work.gate import Gate
+from lowkeyd.work.roots import Roots, check_folders, trees
+
+Places = list[tuple[str, bytes]]
+"""Photos, each by its watch and its path below the watch's folder."""
+
+
+def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, Any]:
+    """The daemon's side: do what is asked. Raises ValueError for what is no question."""
+    reply: dict[str, Any]
+    match question:
+        case {"retry": None}:
+            reply = {"retried": photos.retry(None, time.time())}
+        case {"retry": [*asked]}:
+            reply = {"retried": photos.retry([_place(place) for place in asked], time.time())}
+        case {"ignore": [*asked]}:
+            reply = {"ignored": bar(photos, [_place(place) for place in asked], time.time())}
+        case {"unignore": [*asked]}:
+            reply = {"unignored": unbar(photos, [_place(place) for place in asked], time.time())}
+        case {"bump": [*asked]}:
+            reply = {"bumped": bump_photos(photos, [_place(place) for place in asked], time.time())}
+        case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
+            gate.pause(Pause(reason, time.time(), until))
+            reply = {}
+        case {"resume": None}:
+            reply = {"was_paused": gate.resume()}
+        case {"accept": str(watch)} if watch in roots.trees:
+            roots.accept(watch)
+            reply = {}
+        case _:
+            raise ValueError(f"no such question: {question!r}")
+    return reply
+
+
+def retry(settings: config.Config, paths: Places | None) -> int:
+    """Make failed and waiting photos ready again, these or all. Returns how many."""
+    question = {"retry": None if paths is None else _sendable(paths)}
+    return int(_have_answered(settings, question)["retried"])
+
+
+def ignore(settings: config.Config, paths: Places, *, undo: bool) -> int:
+    """Leave photos alone for good, or take that back. Returns how many."""
+    question = "unignore" if undo else "ignore"
+    return int(_have_answered(settings, {question: _sendable(paths)})[f"{question}d"])
+
+
+def bump(settings: config.Config, paths: Places) -> int:
+    """Have queued photos done before all others. Returns how many are queued."""
+    return int(_have_answered(settings, {"bump": _sendable(paths)})["bumped"])
+
+
+def pause(settings: config.Config, reason: str, until: float | None) -> None:
+    """Have no photo begun, for ever or until then (seconds since the epoch)."""
+    _have_answered(settings, {"pause": {"reason": reason, "until": until}})
+
+
+def resume(settings: config.Config) -> bool:
+    """End a pause. Returns whether there was one."""
+    return bool(_have_answered(settings, {"resume": None})["was_paused"])
+
+
+def accept(settings: config.Config, watch: str) -> None:
+    """Take the folder that is there now for the watched one."""
+    _have_answered(settings, {"accept": watch})
+
+
+def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[str, Any]:
+    state: Path = settings.state.path
+    if lock.is_held(state):
+        return ask(location.control_socket(state), question)
+    check_folders(settings)
+    if not os.path.exists(location.database(state)):
+        raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
+    with lock.hold(state), Queue(location.database(state)) as photos:
+        notes = Notes(photos)
+        return answer(question, photos, Gate(settings.schedule, (), 0.0, notes), Roots(trees(settings), notes))
+
+
+def _sendable(paths: Places) -> list[tuple[str, str]]:
+    return [(watch, os.fsdecode(path)) for watch, path in paths]
+
+
+def _place(place: Any) -> tuple[str, bytes]:
+    match place:
+        case [str(watch), str(path)]:
+            return watch, os.fsencode(path)
+    raise ValueError(f"expected a watch and a path, got {place!r}")

@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lowkeyd.model import Photo, Signature, Stage
+from lowkeyd.store.bumped import bump
+from lowkeyd.store.queue import Queue
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Iterator[Queue]:
+    """Photos that are found in another order than they arrived in, in two watches."""
+    with Queue(tmp_path / "db.sqlite3") as queue:
+        queue.offer([photo("b", 20.0), photo("a", 10.0), photo("c", 30.0), photo("d", 30.0, "phone")], 0.0)
+        yield queue
+
+
+def photo(name: str, arrived_at: float, watch: str = "inbox") -> Photo:
+    return Photo(watch, name.encode(), Signature(1, 1), arrived_at)
+
+
+def claimed(photos: Queue, newest_first: bool, without: tuple[str, ...] = ()) -> str:
+    return b"".join(job.photo.path for job in photos.claim(9, 1.0, without, newest=newest_first)).decode()
+
+
+def test_what_arrived_last_comes_first(photos: Queue) -> None:
+    assert claimed(photos, newest_first=True) == "dcba"
+
+
+def test_or_last(photos: Queue) -> None:
+    assert claimed(photos, newest_first=False) == "abcd"
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_what_a_person_wants_first_comes_first_and_the_last_wish_counts_most(photos: Queue, newest_first: bool) -> None:
+    assert bump(photos, [("inbox", b"a")], 1.0) == 1
+    assert bump(photos, [("inbox", b"b"), ("inbox", b"unknown")], 2.0) == 1
+    assert claimed(photos, newest_first).startswith("ba")
+
+
+def test_what_is_not_queued_cannot_be_bumped(photos: Queue) -> None:
+    claimed(photos, newest_first=True)
+    assert bump(photos, [("inbox", b"a")], 1.0) == 0
+
+
+def test_a_photo_that_is_done_is_bumped_no_more(photos: Queue) -> None:
+    bump(photos, [("inbox", b"a")], 1.0)
+    (job,) = photos.claim(1, 1.0)
+    photos.release(job, 1.0)
+    assert photos.claim(1, 1.0)[0].photo.path == b"a", "given back, it keeps its turn"
+    photos.no_face(job, 1.0)
+    photos.offer([Photo("inbox", b"a", Signature(2, 2), 10.0)], 2.0)
+    assert claimed(photos, newest_first=True) == "dcba"
+
+
+def test_photos_of_offline_folders_are_passed_over(photos: Queue) -> None:
+    assert photos.is_due(1.0, ("inbox",))
+    assert claimed(photos, newest_first=True, without=("inbox",)) == "d"
+    assert photos.is_due(1.0, ("phone",))
+    assert claimed(photos, newest_first=True, without=("phone",)) == "cba"
+    assert not photos.is_due(1.0)
+
+
+def test_a_clock_that_was_set_back_keeps_no_photo_waiting_for_years(photos: Queue) -> None:
+    year_s = 365 * 86_400.0
+    for job in photos.claim(9, year_s):
+        photos.wait(job, Stage.ADMIT, "cannot be read", "", year_s + 60, year_s, counted=False)
+    assert not photos.is_due(year_s)
+    assert claimed(photos, newest_first=True) == "dcba"
