@@ -13,19 +13,21 @@ EXAMPLE = files("lowkeyd").joinpath("config.example.toml").read_text(encoding="u
 
 
 @pytest.fixture(autouse=True)
-def _home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example names folders in the user's home; this is one to write to."""
-    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+def user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example names folders in the user's home; this is one to write to, its path short enough for a socket."""
+    folder = tmp_path_factory.mktemp("u")
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
 
 
 def test_init_writes_the_example_and_makes_its_folders_and_then_the_daemon_could_start(
-    lowkeyd: Lowkeyd, tmp_path: Path
+    lowkeyd: Lowkeyd, tmp_path: Path, user: Path
 ) -> None:
     path = tmp_path / "new" / "config.toml"
     result = lowkeyd("config", "init", "--config", path)
     assert result.code == 0
     assert path.read_text(encoding="utf-8") == EXAMPLE
-    assert str(tmp_path / "user/lowkeyd/inbox") in result.out.replace("\n", "")
+    assert str(user / "lowkeyd/inbox") in result.out.replace("\n", "")
     assert lowkeyd("config", "check", "--config", path).code == 0
 
 

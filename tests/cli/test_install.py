@@ -94,5 +94,5 @@ def test_a_program_that_the_services_user_cannot_reach_is_refused(lowkeyd: Lowke
     (hidden / "lowkeyd").write_text("#!/bin/sh\n")
     (hidden / "lowkeyd").chmod(0o755)
     result = lowkeyd("install-service", "--program", hidden / "lowkeyd")
-    assert (result.code, "may not enter" in " ".join(result.err.split())) == (2, True)
+    assert (result.code, "may not enter" in " ".join(result.err.replace("│", " ").split())) == (2, True)
     assert lowkeyd("install-service", "--program", tmp_path).code == 2
