@@ -3,9 +3,8 @@
     uv run python benchmarks/chaos.py
 
 The real daemon with the real networks, unless --stand-in is given. The photos come in while it goes on, so that late
-kills find work too. At the end every photo has to be delivered exactly
-once, as a whole picture; no temporary file may be left, the database has to be sound, and the originals unchanged.
-Exit code 1 if not.
+kills find work too. At the end every photo has to be delivered exactly once, as a whole picture; no temporary file may
+be left, the database has to be sound, and the originals unchanged. Exit code 1 if not.
 """
 
 import argparse

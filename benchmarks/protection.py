@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--weight", type=float, nargs="*", default=[0.2, 0.05], help="of LPIPS, in the paper's loop")
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
-    attack = config.Attack(ensemble=asked.ensemble, judges=asked.judge, models=asked.models.absolute())
+    attack = config.Attack(ensemble=tuple(asked.ensemble), judges=tuple(asked.judge), models=asked.models.absolute())
     engine = Engine(attack, "auto", asked.threads)
     gallery = Gallery(people(asked.people, None), engine, config.Config(attack=attack), lambda: None)
     chosen = gallery.choose(asked.protect)
