@@ -19,8 +19,9 @@ from PIL import Image
 
 from lowkeyd import config
 from lowkeyd.attack.engine import Engine
+from lowkeyd.attack.verify import Versions
 from lowkeyd.imaging.decode import Limits, Picture, decode
-from lowkeyd.imaging.encode import encode, recompress
+from lowkeyd.imaging.encode import as_shared, encode
 from lowkeyd.model import Face, Pixels, Verdict
 
 LIMITS = Limits(200, 500)
@@ -46,7 +47,7 @@ def main() -> None:
     options.add_argument("--quality", type=int)
     options.add_argument("--preset", default="balanced")
     asked = options.parse_args()
-    engine = Engine(config.Attack(preset=asked.preset))
+    engine = Engine(config.Attack())
     print(f"{'photo':28} {'kB':>6} {'optimised':>14} {'coded as its source':>22} {'finer copy':>20}")
     print(
         f"{'':35} {'dist.':>6} {'LPIPS':>7}   {'size':>4} {'dist.':>6} {'LPIPS':>7}"
@@ -55,7 +56,7 @@ def main() -> None:
     rows = []
     for path in _files(asked.photos):
         content = _source(path, asked.quality)
-        if versions := _versions(engine, content):
+        if versions := _versions(engine, content, asked.preset):
             rows.append(versions)
             print(f"{path.name[:28]:28} {len(content) / 1e3:6.0f} " + "   ".join(map(str, versions)), flush=True)
         else:
@@ -76,12 +77,12 @@ def _source(path: Path, quality: int | None) -> bytes:
     return buffer.getvalue()
 
 
-def _versions(engine: Engine, content: bytes) -> list[Measured]:
+def _versions(engine: Engine, content: bytes, preset: str) -> list[Measured]:
     picture = decode(content, LIMITS)
     faces = engine.detect(picture.pixels)
     if not faces:
         return []
-    (protected,) = engine.protect([picture.pixels], [faces], lambda _done, _all: None)
+    (protected,) = engine.protect([picture.pixels], [faces], preset, lambda _done, _all: None)
     versions = [_measured(engine, picture, faces, protected, 0.0)]
     for fine in (False, True):
         copy = encode(picture, protected, config.Outbox(), config.Metadata(), fine=fine).content
@@ -91,7 +92,8 @@ def _versions(engine: Engine, content: bytes) -> list[Measured]:
 
 
 def _measured(engine: Engine, picture: Picture, faces: Sequence[Face], pixels: Pixels, size: float) -> Measured:
-    verdict: Verdict = engine.verify(picture.pixels, recompress(picture.pixels), pixels, faces)
+    versions = Versions(picture.pixels, as_shared(picture.pixels), pixels, as_shared(pixels))
+    verdict: Verdict = engine.verify(versions, faces, "")
     distance = min(score.after for face in verdict.faces for score in face.scores if score.attacked)
     return Measured(size, distance, float(np.mean([face.visibility.lpips for face in verdict.faces])))
 
