@@ -37,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--photos", type=int, default=20)
-    parser.add_argument("--span", type=float, default=20.0, help="seconds within which the kill comes")
+    parser.add_argument("--span", type=float, default=8.0, help="seconds within which the kill comes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stand-in", action="store_true", help="without the networks: seconds instead of minutes")
     chosen = parser.parse_args()
