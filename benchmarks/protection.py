@@ -80,16 +80,16 @@ def _preset(engine: Engine, preset: str) -> Protect:
 
 
 def _released(engine: Engine, weight: float) -> Protect:
-    return lambda photos, faces: [_loop(engine, p, face, weight) for p, (face,) in zip(photos, faces, strict=True)]
+    return lambda photos, faces: released(engine, photos, [face for (face,) in faces], weight)
 
 
-def _loop(engine: Engine, photo: Pixels, face: Face, weight: float) -> Pixels:
-    """The released script's mathematics on one whole photo, which has to be square."""
-    x = to_tensor(photo, engine.device)
-    objective = Objective(engine.ensemble, x, align.points(face)[None], squared)
+def released(engine: Engine, photos: Sequence[Pixels], faces: Sequence[Face], weight: float) -> list[Pixels]:
+    """The released script's mathematics on whole photos, which have to be square and of one size, in one batch."""
+    x = torch.cat([to_tensor(photo, engine.device) for photo in photos])
+    objective = Objective(engine.ensemble, x, np.stack([align.points(face) for face in faces]), squared)
     both = views.paper(x.shape[-1], engine.device)
-    noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
-    delta = (2 * noise - 1) * START_NOISE
+    noise = torch.rand((1, *x.shape[1:]), generator=torch.Generator().manual_seed(0)).to(x)
+    delta = ((2 * noise - 1) * START_NOISE).repeat(len(x), 1, 1, 1)
     with torch.no_grad():
         clean = engine.perceptual.features(x)
     for _ in range(STEPS):
@@ -99,8 +99,8 @@ def _loop(engine: Engine, photo: Pixels, face: Face, weight: float) -> Pixels:
         gain = objective.protection(x_adv, both) - weight * seen
         (gradient,) = torch.autograd.grad(gain.sum(), delta)
         delta = delta.detach() + STEP_SIZE * gradient.sign()
-    levels: Pixels = (x + delta).clamp(0, 1)[0].permute(1, 2, 0).mul(255).round().byte().cpu().numpy()
-    return levels
+    levels = (x + delta).clamp(0, 1).permute(0, 2, 3, 1).mul(255).round().byte().cpu().numpy()
+    return list(levels)
 
 
 def _tell(result: Evaluated, before: Visibility | None) -> None:
