@@ -1,8 +1,6 @@
 """`lowkeyd config`: write, check and show the configuration."""
 
-import json
 import os
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import config as configuration
+from lowkeyd.cli import shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.errors import ConfigError
 from lowkeyd.model import readable
@@ -65,5 +64,4 @@ def show(config: ConfigFile = None) -> None:
 
     Example: lowkeyd config show
     """
-    json.dump(load(config).model_dump(mode="json"), sys.stdout, indent=2)
-    typer.echo()
+    shown.document(load(config).model_dump(mode="json"))

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from lowkeyd.cli import shown
 from lowkeyd.errors import StoreError
 from lowkeyd.folders.rules import Rules
 from lowkeyd.model import State, readable
@@ -50,14 +51,14 @@ def demo(
 
     Example: lowkeyd demo me.jpg
     """
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    shown = photos or [_portrait()]
-    _check(shown)
+    console = shown.console(120)
+    chosen = photos or [_portrait()]
+    _check(chosen)
     library = _Library((output or Path(tempfile.mkdtemp(prefix="lowkeyd-demo-"))).absolute())
     library.make({"preset": preset, "judges": judge or []})
     with _daemon(library) as daemon:
-        library.drop(shown)
-        _wait(library, len(shown), daemon, console)
+        library.drop(chosen)
+        _wait(library, len(chosen), daemon, console)
     finished = snapshot.delivered(location.database(library.state))
     for photo in finished:
         _show(library, photo, console)

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from lowkeyd import config as configuration
+from lowkeyd.cli import shown
 from lowkeyd.cli.options import ConfigFile, load_or_defaults
 from lowkeyd.model import readable
 
@@ -126,7 +126,7 @@ def _document(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]
 
 
 def _show(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]") -> None:
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = shown.console(120)
     console.print(f"{len(chosen)} people protected in a gallery of {len(known)}; lower is better protected")
     console.print(_recognition(results))
     if len(results) > 1:

@@ -1,8 +1,6 @@
 """`lowkeyd explain`: all that is known about one photo."""
 
-import json
 import os
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -46,8 +44,7 @@ def explain(
     settings = load(config)
     entry = _find(photo, settings)
     if as_json:
-        json.dump(_as_json(entry, settings), sys.stdout, indent=2)
-        typer.echo()
+        shown.document(_as_json(entry, settings))
     elif entry is None:
         shown.console().print(Text(f"{readable(photo)}: {_why_unknown(photo)}"))
     else:

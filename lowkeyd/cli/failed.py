@@ -1,7 +1,5 @@
 """`lowkeyd failed`: what was given up, by what went wrong."""
 
-import json
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -28,8 +26,7 @@ def failed(
     """
     failures = lookup.failures(location.database(load(config).state.path), rows)
     if as_json:
-        json.dump({"version": 1, "failed": [asdict(failure) for failure in failures]}, sys.stdout, indent=2)
-        typer.echo()
+        shown.document({"version": 1, "failed": [asdict(failure) for failure in failures]})
         return
     console = shown.console()
     if not failures:

@@ -1,13 +1,12 @@
 """`lowkeyd health`: for monitoring, an exit code; for people, what lies behind it."""
 
-import json
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from lowkeyd import health as checks
+from lowkeyd.cli import shown
 from lowkeyd.cli.findings import show
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.finding import worst
@@ -28,8 +27,7 @@ def health(
     level = worst(findings)
     if as_json:
         told = [asdict(finding) | {"level": finding.level.name.lower()} for finding in findings]
-        json.dump({"version": 1, "health": level.name.lower(), "findings": told}, sys.stdout, indent=2)
-        typer.echo()
+        shown.document({"version": 1, "health": level.name.lower(), "findings": told})
     else:
         show(findings)
     raise typer.Exit(level)

@@ -1,7 +1,5 @@
 """`lowkeyd history`: what happened last."""
 
-import json
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -27,8 +25,7 @@ def history(
     """
     events = lookup.history(location.database(load(config).state.path), rows)
     if as_json:
-        json.dump({"version": 1, "history": [asdict(event) for event in events]}, sys.stdout, indent=2)
-        typer.echo()
+        shown.document({"version": 1, "history": [asdict(event) for event in events]})
         return
     console = shown.console()
     if not events:

@@ -1,6 +1,5 @@
 """`lowkeyd models`: the face networks that can be attacked or can judge, and how their weights come here."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 from rich.text import Text
 
+from lowkeyd.cli import shown
 from lowkeyd.cli.options import ConfigFile, load_or_defaults
 from lowkeyd.config import Attack
 from lowkeyd.errors import WeightsError
@@ -46,7 +46,7 @@ def list_(config: ConfigFile = None) -> None:
         table.add_column(title, min_width=8)
     for entry in entries.read(settings.models).values():
         table.add_row(*map(Text, _row(entry, settings)))
-    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
+    shown.console(_PIPE_COLUMNS).print(table)
 
 
 def _row(entry: "Entry", settings: Attack) -> tuple[str, ...]:

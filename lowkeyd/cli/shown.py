@@ -1,8 +1,10 @@
 """How verbs show things: one console that knows a pipe from a terminal, and words for times and numbers."""
 
+import json
 import sys
 import time
 
+import typer
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -11,9 +13,15 @@ PIPE_COLUMNS = 100_000
 """What a program reads has each thing on one line, however long."""
 
 
-def console() -> Console:
+def console(pipe_columns: int = PIPE_COLUMNS) -> Console:
     """Colours and the terminal's width for a person, neither for a pipe."""
-    return Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    return Console(width=None if sys.stdout.isatty() else pipe_columns)
+
+
+def document(content: object) -> None:
+    """JSON for programs."""
+    json.dump(content, sys.stdout, indent=2)
+    typer.echo()
 
 
 def indented(columns: int, text: Text) -> Padding:

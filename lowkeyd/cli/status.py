@@ -1,6 +1,5 @@
 """`lowkeyd status`: what waits, runs, is done, and why the rest is not."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -48,8 +47,7 @@ def status(
     if watch and (as_json or not sys.stdout.isatty()):
         raise typer.BadParameter("--watch is for a terminal; programs ask again with --json")
     if as_json:
-        json.dump(take(settings, rows).as_json(), sys.stdout, indent=2)
-        typer.echo()
+        shown.document(take(settings, rows).as_json())
     elif watch:
         _stay(lambda: _look(settings, rows), console)
     else:
