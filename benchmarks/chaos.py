@@ -11,12 +11,11 @@ import argparse
 import os
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -26,8 +25,8 @@ from skimage.data import astronaut
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lowkeyd.model import sha256
-from lowkeyd.store import location
-from tests.home import REAL, STAND_IN, Daemon, Home, digests
+from tests.home import REAL, STAND_IN, Daemon, Home
+from tests.storm import verdicts
 
 VICTIMS = ("daemon", "worker", "both")
 
@@ -105,31 +104,10 @@ def _finish(home: Home) -> None:
 
 
 def _report(home: Home, originals: dict[str, str]) -> int:
-    copies = home.delivered()
-    with closing(sqlite3.connect(location.database(home.state))) as connection:
-        (integrity,) = connection.execute("PRAGMA integrity_check").fetchone()
-    lines = {
-        f"{len(originals)} photos delivered exactly once, under their own names": set(copies) == set(originals),
-        "every copy is a whole picture, and none is the original": all(
-            (_is_whole(content) or home.program == STAND_IN) and sha256(content) != originals.get(name)
-            for name, content in copies.items()
-        ),
-        "no temporary file is left": not any(".lowkeyd" in name for name in digests(home.outbox)),
-        "the database is sound": integrity == "ok",
-        "all rows are done": home.counts() == {"done": len(originals)},
-        "the originals are unchanged (SHA-256)": digests(home.inbox) == originals,
-    }
+    lines = verdicts(home, originals)
     for line, true in lines.items():
         print(f"{'yes' if true else 'NO ':4}{line}")
     return 0 if all(lines.values()) else 1
-
-
-def _is_whole(content: bytes) -> bool:
-    try:
-        Image.open(BytesIO(content)).load()
-    except OSError:
-        return False
-    return True
 
 
 def _words(counts: dict[str, int]) -> str:
