@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +138,6 @@ def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
 @torch.no_grad()
 def signature(module: nn.Module, chip: tuple[int, int]) -> Tensor:
     """What a network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
-    device = next(module.buffers()).device
+    device = next(chain(module.parameters(), module.buffers())).device
     embedding: Tensor = module(portrait(chip).to(device))
     return torch.nn.functional.normalize(embedding)[0].cpu()

@@ -28,16 +28,16 @@ def build(content: bytes, source: Path) -> Embedder:
         raise WeightsError(
             f"{source}: not dlib's face recognition network: it has {len(layers)} layers, expected {_LAYERS}"
         )
-    return Embedder(DlibResNet(layers), "ResNet-29", _CHIP, _MEAN, _SCALE)
+    return Embedder(DlibResNet(layers), "ResNet-29", _CHIP, scale=None)
 
 
 class DlibResNet(nn.Module):
-    """N x 3 x 150 x 150, about [-0.5, 0.5], to raw embeddings, N x 128: compared as they are, one person below 0.6."""
+    """N x 3 x 150 x 150, [0, 1], to raw embeddings, N x 128: compared as they are, one person below 0.6."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         *body, last = layers
-        self.stem = _convolution(*body[:2])
+        self.stem = _stem(*body[:2])
         blocks = [body[start : start + _BLOCK_LAYERS] for start in range(2, len(body), _BLOCK_LAYERS)]
         self.blocks = nn.Sequential(*(_Block(block) for block in blocks))
         inputs, outputs = last.weight.shape
@@ -46,7 +46,8 @@ class DlibResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed faces."""
-        x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)  # (N, 32, 35, 35)
+        x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (N, 12, 75, 75)
+        x = F.relu(F.max_pool2d(self.stem(x), 3, 2))  # (N, 32, 35, 35)
         x = self.blocks[:-1](x)  # (N, 256, 4, 4)
         # Alone in a batch, the few pixels that are left get other last digits in each backward pass (oneDNN 3.13).
         x = self.blocks[-1](x if len(x) > 1 else x.expand(2, -1, -1, -1))[: len(x)]  # (N, 256, 2, 2)
@@ -75,6 +76,21 @@ def _convolution(con: Layer, affine: Layer) -> nn.Conv2d:
     folded = nn.Conv2d(channels, filters, (kernel[0], kernel[1]), con.stride, con.padding)
     folded.weight.data = torch.from_numpy(con.weight * affine.weight[:, None, None, None])
     folded.bias = nn.Parameter(torch.from_numpy(con.bias * affine.weight + affine.bias))
+    return folded
+
+
+def _stem(con: Layer, affine: Layer) -> nn.Conv2d:
+    """The first convolution, for pictures in [0, 1] whose pixels are folded two by two into channels.
+
+    dlib's has 7 x 7 weights, 3 channels and stride 2, and sees (255 x - mean) / scale. With 4 x 4 weights over 12
+    channels it is the same sum of products and scales on the way, but its way back takes a fifth of the time.
+    """
+    original = _convolution(con, affine)
+    bias = torch.from_numpy(con.bias * affine.weight + affine.bias)
+    mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
+    folded = nn.Conv2d(12, original.out_channels, 4)
+    folded.weight.data = F.pixel_unshuffle(F.pad(original.weight.data * (255 / _SCALE), (0, 1, 0, 1)), 2)
+    folded.bias = nn.Parameter(bias - (original.weight.data * mean).sum((1, 2, 3)) / _SCALE)
     return folded
 
 

@@ -8,31 +8,27 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Embedder(nn.Module):
-    """N x 3 x chip, RGB, [0, 1], to embeddings, N x dimensions; the network itself sees (255 x - mean) / scale.
+    """N x 3 x chip, RGB, [0, 1], to embeddings, N x dimensions; the network itself sees (255 x - mean) / scale, or x as
+    it is where `scale` is None.
 
     `title` names the architecture and its depth.
     """
 
-    mean: Tensor
-
     def __init__(
-        self,
-        net: nn.Module,
-        title: str,
-        chip: tuple[int, int],
-        mean: tuple[float, float, float] = (127.5, 127.5, 127.5),
-        scale: float = 127.5,
+        self, net: nn.Module, title: str, chip: tuple[int, int], mean: float = 127.5, scale: float | None = 127.5
     ) -> None:
         super().__init__()
         self.net = net
         self.title = title
         self.chip = chip
+        self.mean = mean
         self.scale = scale
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed faces."""
-        embeddings: Tensor = self.net((x * 255.0 - self.mean) / self.scale)  # [0, 1] to the network's own range
+        if self.scale is not None:
+            x = x * (255 / self.scale) - self.mean / self.scale
+        embeddings: Tensor = self.net(x)
         return embeddings
 
 

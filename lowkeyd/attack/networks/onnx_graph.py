@@ -48,7 +48,7 @@ def _build(content: bytes) -> Embedder:
     levels = _wants_levels(model.graph)
     net = _batched(_converted(model).eval().float(), chip)
     mean, scale = (0.0, 1.0) if levels else (127.5, 127.5)
-    return Embedder(net, "ONNX", chip, (mean, mean, mean), scale)
+    return Embedder(net, "ONNX", chip, mean, scale)
 
 
 def _model(content: bytes) -> "ModelProto":
