@@ -5,7 +5,8 @@
 The real daemon with the real networks and the fastest preset, over the photos of FOLDER, or over portraits made from
 NASA's astronaut, which come in as it goes on. Everything is mounted in a namespace of its own, so it needs no rights
 and leaves nothing behind. At the end every photo has to be delivered exactly once, as a whole picture; exit code 1 if
-not. A thousand photos take about an hour on two cores. `tests/test_storm.py` is the short version.
+not. A photo in which a network still knows a face is held back, and counts as settled. A thousand photos take about an
+hour on two cores. `tests/test_storm.py` is the short version.
 """
 
 import argparse
@@ -72,7 +73,8 @@ def _portrait(number: int) -> tuple[str, bytes]:
 
 def _report(storm: Storm, originals: dict[str, str]) -> int:
     code = storm.home.call("run", "--once", timeout_s=PATIENCE_S).returncode
-    lines = {f"`lowkeyd run --once` finds nothing left to do (exit code {code})": code == 0}
+    failed = bool(storm.home.counts().get("failed"))
+    lines = {f"`lowkeyd run --once` finds nothing left to do (exit code {code})": code == int(failed)}
     lines |= verdicts(storm.home, originals)
     for line, true in lines.items():
         print(f"{'yes' if true else 'NO ':4}{line}")
