@@ -5,7 +5,6 @@ before, that file is used; else the same weights are read from the file that lpi
 """
 
 import warnings
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,19 @@ from typing import Any
 import lpips
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights
 
 from lowkeyd.attack import weights
-from lowkeyd.attack.pixels import to_symmetric
+from lowkeyd.attack.folded import FoldedConv
 from lowkeyd.model import sha256
 
 _TRUNK_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
 _CONVOLUTIONS = ((1, 0), (2, 3), (3, 6), (4, 8), (5, 10))
 """Where lpips keeps AlexNet's five convolutions: slice, and index within torchvision's `features`."""
+_PADDING = 2
+"""Of the first one."""
 
 
 class Perceptual(nn.Module):
@@ -34,11 +36,17 @@ class Perceptual(nn.Module):
             warnings.simplefilter("ignore")  # lpips speaks to torchvision in a dialect that it no longer likes
             self.net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
         _fill_trunk(self.net)
-        self.net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
+        first, scaling = self.net.net.slice1[0], self.net.scaling_layer
+        self.origin = nn.Parameter((scaling.shift + 1) / 2)  # what becomes zero, as the padding is
+        self.first = FoldedConv(first.weight.data * (2 / scaling.scale), first.bias.data, first.stride[0])
+        self.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """AlexNet's five activations, each scaled to unit length over channels."""
-        layers: Sequence[Tensor] = self.net.net(self.net.scaling_layer(to_symmetric(x)))
+        layers = [F.relu(self.first(F.pad(x - self.origin, (_PADDING,) * 4)))]
+        trunk = self.net.net
+        for later in (trunk.slice2, trunk.slice3, trunk.slice4, trunk.slice5):
+            layers.append(later(layers[-1]))
         return [lpips.normalize_tensor(layer) for layer in layers]
 
     def distance(self, clean: list[Tensor], features: list[Tensor]) -> Tensor:

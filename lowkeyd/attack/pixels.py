@@ -21,8 +21,3 @@ def to_levels(delta: Tensor) -> npt.NDArray[np.float32]:
     assert delta.shape[:2] == (1, 3), f"bug: {tuple(delta.shape)}"
     levels: npt.NDArray[np.float32] = delta[0].permute(1, 2, 0).mul(255.0).cpu().numpy()
     return levels
-
-
-def to_symmetric(x: Tensor) -> Tensor:
-    """[0, 1] to [-1, 1], as LPIPS wants it."""
-    return x * 2.0 - 1.0

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lowkeyd.attack.folded import FoldedConv
 from lowkeyd.attack.networks import dlib_file
 from lowkeyd.attack.networks.dlib_file import Layer
 from lowkeyd.attack.networks.embedder import Embedder
@@ -46,7 +47,6 @@ class DlibResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed faces."""
-        x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)  # (N, 12, 75, 75)
         x = F.relu(F.max_pool2d(self.stem(x), 3, 2))  # (N, 32, 35, 35)
         x = self.blocks[:-1](x)  # (N, 256, 4, 4)
         # Alone in a batch, the few pixels that are left get other last digits in each backward pass (oneDNN 3.13).
@@ -79,19 +79,12 @@ def _convolution(con: Layer, affine: Layer) -> nn.Conv2d:
     return folded
 
 
-def _stem(con: Layer, affine: Layer) -> nn.Conv2d:
-    """The first convolution, for pictures in [0, 1] whose pixels are folded two by two into channels.
-
-    dlib's has 7 x 7 weights, 3 channels and stride 2, and sees (255 x - mean) / scale. With 4 x 4 weights over 12
-    channels it is the same sum of products and scales on the way, but its way back takes a fifth of the time.
-    """
-    original = _convolution(con, affine)
+def _stem(con: Layer, affine: Layer) -> FoldedConv:
+    """The first convolution for pictures in [0, 1]: dlib's own sees (255 x - mean) / scale."""
+    weight = torch.from_numpy(con.weight * affine.weight[:, None, None, None])
     bias = torch.from_numpy(con.bias * affine.weight + affine.bias)
     mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
-    folded = nn.Conv2d(12, original.out_channels, 4)
-    folded.weight.data = F.pixel_unshuffle(F.pad(original.weight.data * (255 / _SCALE), (0, 1, 0, 1)), 2)
-    folded.bias = nn.Parameter(bias - (original.weight.data * mean).sum((1, 2, 3)) / _SCALE)
-    return folded
+    return FoldedConv(weight * (255 / _SCALE), bias - (weight * mean).sum((1, 2, 3)) / _SCALE, con.stride)
 
 
 def _add(a: Tensor, b: Tensor) -> Tensor:
