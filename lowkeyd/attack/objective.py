@@ -2,8 +2,9 @@
 
     maximise  1/(N V) * sum over networks i and views v of d(f_i(A(x)), f_i(A(v(x_adv))))  -  alpha * LPIPS(x, x_adv)
 
-The reference is always the clean face, unblurred and in its own place. Two distances d are offered: the paper's, and
-one that measures angles from the network's mean face.
+The reference is always the clean face, unblurred and in its own place, both mirror images added: that is nearer to what
+other photos of the person have in common. Two distances d are offered: the paper's, and one that measures angles from
+the network's mean face.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,15 +58,8 @@ class Objective:
         self._ensemble = ensemble
         self._points = points
         self._distance = distance
-        self._x = x
-        self._references: dict[tuple[bool, ...], list[Tensor]] = {}
-
-    @torch.no_grad()
-    def _reference(self, mirrored: tuple[bool, ...]) -> list[Tensor]:
-        if mirrored not in self._references:
-            clean = View(mirrored=mirrored)
-            self._references[mirrored] = [embed(net, self._x, self._points, clean) for net in self._ensemble]
-        return self._references[mirrored]
+        with torch.no_grad():
+            self._references = [embed(network, x, points, View(mirrored=(False, True))) for network in ensemble]
 
     def protection(self, x_adv: Tensor, views: Sequence[View]) -> Tensor:
         """The first term, N values: mean over networks and views."""
@@ -73,6 +67,6 @@ class Objective:
             [
                 self._distance(network, reference, embed(network, x_adv, self._points, view))
                 for view in views
-                for network, reference in zip(self._ensemble, self._reference(view.mirrored), strict=True)
+                for network, reference in zip(self._ensemble, self._references, strict=True)
             ]
         ).mean(0)

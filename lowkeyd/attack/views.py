@@ -27,9 +27,6 @@ _ZOOM, _TURN, _SHIFT = 0.1, 0.1, 0.1
 """How far a view zooms (a share), turns (radians) and shifts (interocular distances): templates differ by as much."""
 _PAPER_BLUR_PX = 3.0
 _NOTHING = 1e-6
-_R2 = np.array((0.7548776662466927, 0.5698402909980532))
-"""Steps of the R2 sequence (Roberts 2018): two coordinates that fill the unit square evenly, however few are drawn.
-With independent draws, results differ from seed to seed."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +74,36 @@ def paper(size: int, device: str) -> tuple[View, ...]:
 
 
 def random(size: int, device: str, seed: int) -> Iterator[View]:
-    """One view per step, without end."""
+    """One view per step, without end; every other one is mirrored."""
     rng = np.random.default_rng(seed)
-    point = rng.random(2)
+    mirrored = bool(rng.integers(2))
+    for (blur, shrinking), place in zip(_evenly(2, rng), _evenly(4, rng), strict=True):
+        smoothing = rescaling(size, _SMALLEST + (1 - _SMALLEST) * shrinking) @ gaussian(size, _BLUR_PX * blur)
+        yield View(smoothing.to(device), _placement(place, rng), (mirrored,))
+        mirrored = not mirrored
+
+
+def _evenly(dimensions: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.float64]]:
+    """Points that fill the unit cube evenly, however few are drawn: Roberts' R sequence (2018). With independent draws,
+    results differ from seed to seed, and fewer views are worth less."""
+    ratio = 2.0
+    for _ in range(50):  # the root of x^(dimensions + 1) = x + 1, which generalises the golden ratio
+        ratio = (1 + ratio) ** (1 / (dimensions + 1))
+    step = ratio ** -np.arange(1.0, dimensions + 1)
+    point = rng.random(dimensions)
     while True:
-        point = (point + _R2) % 1.0
-        smoothing = rescaling(size, _SMALLEST + (1 - _SMALLEST) * point[1]) @ gaussian(size, _BLUR_PX * point[0])
-        yield View(smoothing.to(device), _placement(rng), (bool(rng.integers(2)),))
+        point = (point + step) % 1.0
+        yield point
 
 
-def _placement(rng: np.random.Generator) -> Placement:
-    angle = rng.uniform(-_TURN, _TURN)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    zoomed = rng.uniform(1 - _ZOOM, 1 + _ZOOM) * turn
-    shift, jitter = rng.uniform(-_SHIFT, _SHIFT, 2), np.zeros((7, 2))
+def _placement(point: npt.NDArray[np.float64], rng: np.random.Generator) -> Placement:
+    turned, zoomed, *shifted = 2 * point - 1  # each in [-1, 1)
+    angle = _TURN * turned
+    turn = (1 + _ZOOM * zoomed) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    jitter = np.zeros((7, 2))
     jitter[:5] = rng.normal(0, _JITTER, (5, 2))  # a box has no details to be found a little beside
-    return Placement(zoomed.astype(np.float32), shift.astype(np.float32), jitter.astype(np.float32))
+    shift = _SHIFT * np.array(shifted)
+    return Placement(turn.astype(np.float32), shift.astype(np.float32), jitter.astype(np.float32))
 
 
 def gaussian(size: int, sigma_px: float) -> Tensor:
