@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from lowkeyd import config
-from lowkeyd.attack import align, views
+from lowkeyd.attack import align, presets, views
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.pixels import to_tensor
@@ -38,9 +38,12 @@ def main() -> None:
     parser.add_argument("--judge", default=["mobilefacenet"], nargs="*")
     parser.add_argument("--protect", type=int, default=100)
     parser.add_argument("--preset", nargs="*", default=["subtle", "balanced", "strong"])
+    parser.add_argument("--steps", type=int, help="for the presets, instead of their own: to compare at equal time")
     parser.add_argument("--weight", type=float, nargs="*", default=[0.2, 0.05], help="of LPIPS, in the paper's loop")
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
+    if asked.steps:
+        presets.PRESETS.update({name: replace(preset, steps=asked.steps) for name, preset in presets.PRESETS.items()})
     attack = config.Attack(ensemble=tuple(asked.ensemble), judges=tuple(asked.judge), models=asked.models.absolute())
     engine = Engine(attack, "auto", asked.threads)
     gallery = Gallery(people(asked.people, None), engine, config.Config(attack=attack), lambda: None)
