@@ -36,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--photos", type=int, default=1000)
-    parser.add_argument("--pause", type=float, nargs=2, default=(4.0, 16.0), help="seconds between kills, from, to")
+    parser.add_argument("--pause", type=float, nargs=2, default=(3.0, 25.0), help="seconds between kills, from, to")
     parser.add_argument("--lasts", type=float, default=30.0, help="seconds for which disk and library are gone")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
