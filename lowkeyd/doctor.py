@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lowkeyd import __version__, config, mounts
+from lowkeyd import __version__, config, gpu, mounts
 from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.finding import Finding, Level
 from lowkeyd.folders.outbox import Outbox
@@ -46,6 +46,7 @@ def examine(path: Path, *, load_networks: bool) -> Iterator[Finding]:
     yield inotify(settings, _PROC)
     yield clock(settings, time.time())
     yield nvidia(_PROC, _DEV)
+    yield from sharing(settings)
     if load_networks:
         yield from networks(path)
 
@@ -170,6 +171,21 @@ def nvidia(proc: Path, dev: Path) -> Finding:
         )
         return Finding(Level.DEGRADED, "NVIDIA driver", f"there, but not usable: {', '.join(lacking)} in {dev}", advice)
     return Finding(Level.FINE, "NVIDIA driver", "there, with its device nodes")
+
+
+def sharing(settings: config.Config) -> Iterator[Finding]:
+    """What other programs leave of each GPU's memory, if the configuration asks for some."""
+    wanted_mb = settings.worker.free_vram_mb
+    for device in settings.attack.devices if wanted_mb else ():
+        if device == "cpu":
+            continue
+        told = gpu.memory(device, None)
+        if isinstance(told, str):
+            advice = "Mend that, or take [worker] free_vram_mb away: until then work goes on, whoever needs the GPU."
+            yield Finding(Level.DEGRADED, f"sharing of {device}", f"cannot be looked at: {told}", advice)
+        else:
+            what = f"{told.free_mb:,.0f} MB free, {wanted_mb:,.0f} MB are wanted from other programs"
+            yield Finding(Level.FINE, f"sharing of {device}", what)
 
 
 def networks(path: Path) -> Iterator[Finding]:

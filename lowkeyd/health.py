@@ -106,12 +106,10 @@ def _waiting(signs: Signs) -> list[Finding]:
 
 
 def _workers(daemon: dict[str, Any]) -> list[Finding]:
-    if daemon.get("hold"):  # then they all wait, and for nothing of their own
-        return []
     return [
         Finding(Level.DEGRADED, f"worker {worker['device']}", worker["state"], "See `lowkeyd doctor`.")
         for worker in daemon["workers"]
-        if worker["state"].startswith("waiting")
+        if worker["state"].startswith("waiting") and not worker.get("held")  # what holds them is told as such
     ]
 
 

@@ -19,6 +19,7 @@ from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.gate import Gate, Hold
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Outcome, Reached, Ready, Stepped, Task, Unfit
 from lowkeyd.work.roots import Roots
+from lowkeyd.work.sharing import Sharing
 
 log = structlog.get_logger()
 
@@ -43,6 +44,8 @@ class Hands:
     faces: int = 0
     done_steps: int = 0
     all_steps: int = 0
+    held: bool = False
+    fault: str | None = None
     since: float = field(default_factory=time.time)
 
 
@@ -54,6 +57,7 @@ class Turn:
     gate: Gate
     roots: Roots
     newest_first: bool
+    sharing: Sharing
 
     def hold(self) -> Hold | None:
         """What stands in the way of all work."""
@@ -101,7 +105,7 @@ class Dispatcher(threading.Thread):
         self._outbox_works = True
         self._served = 0
         self._worn = False
-        self._held = False
+        self.hold: Hold | None = None
         self.moved_at = time.monotonic()
         self.hands = Hands(device)
 
@@ -119,11 +123,12 @@ class Dispatcher(threading.Thread):
     def stuck(self) -> bool:
         """Whether there may be work that it cannot do: it is held, the outbox refuses, or the worker dies before it is
         ready."""
-        return self._held or not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
+        return self.hold is not None or not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
 
     def run(self) -> None:
         """Until `stop`."""
         worked_at = time.monotonic()
+        self._crowd()  # what is wrong with it is said now, and not with the first photo
         try:
             while not self._stopping.is_set():
                 self.moved_at = time.monotonic()
@@ -137,8 +142,11 @@ class Dispatcher(threading.Thread):
     def _turn(self) -> bool:
         """Work if there is any; False after a nap."""
         hold = self._whose_turn.hold()
-        self._held = hold is not None
-        if hold is not None or not self._whose_turn.is_anybodys():
+        is_due = hold is None and self._whose_turn.is_anybodys()
+        if is_due:  # only then is the GPU asked, which may sleep
+            hold = self._crowd()
+        self.hold = hold
+        if hold is not None or not is_due:
             self._rest(hold)
             self._nap(_LOOK_S)
             return False
@@ -149,6 +157,15 @@ class Dispatcher(threading.Thread):
         if child is not None:
             self._work(child)
         return True
+
+    def _crowd(self) -> Hold | None:
+        """Other programs on our GPU, if they leave too little of it."""
+        if "cpu" in (self._device, self._worked_on):
+            self.hands.fault = None
+            return None
+        hold = self._whose_turn.sharing.hold(self._device, self.hands.pid)
+        self.hands.fault = self._whose_turn.sharing.fault
+        return hold
 
     def _nap(self, seconds: float) -> None:
         self._wake.wait(seconds)
@@ -266,6 +283,7 @@ class Dispatcher(threading.Thread):
 
     def _rest(self, hold: Hold | None = None) -> None:
         self.hands.state = f"waiting: {hold.reason}" if hold else "idle" if self._child is not None else "off"
+        self.hands.held = hold is not None
         self.hands.photos = self.hands.faces = self.hands.done_steps = self.hands.all_steps = 0
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:

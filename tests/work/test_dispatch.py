@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,10 @@ from lowkeyd.work.admit import Admission
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.dispatch import Dispatcher, Turn
-from tests import stand_in
+from lowkeyd.work.sharing import Sharing
+from tests import stand_in, stand_in_nvml
 from tests.stand_in import PREFIX
+from tests.stand_in_nvml import Cards
 from tests.work.conftest import Library
 
 PATIENCE_S = 60.0
@@ -48,16 +51,16 @@ def await_that(condition: Callable[[], bool], what: str) -> None:
 def begin(library: Library) -> Iterator[Begin]:
     begun: list[Dispatcher] = []
 
-    def begin(serve: Serve = stand_in.serve, **limits: float) -> Dispatcher:
+    def begin(serve: Serve = stand_in.serve, device: str = "cpu", **limits: float) -> Dispatcher:
         worker = config.Worker(**limits)  # type: ignore[arg-type]
         admission = Admission(library.photos, library.publisher, library.roots, 1000, "settings")
         conclusion = Conclusion(
             library.photos, library.publisher, library.roots, False, 1000, "settings", lambda _: None
         )
-        start_child = partial(Child, serve, config.Config(worker=worker), "cpu")
-        turn = Turn(library.photos, library.gate, library.roots, newest_first=True)
+        start_child = partial(Child, serve, config.Config(worker=worker), device)
+        turn = Turn(library.photos, library.gate, library.roots, True, Sharing(worker.free_vram_mb))
         wake = threading.Event()
-        begun.append(Dispatcher("cpu", worker, start_child, library.photos, turn, admission, conclusion, wake))
+        begun.append(Dispatcher(device, worker, start_child, library.photos, turn, admission, conclusion, wake))
         begun[-1].start()
         return begun[-1]
 
@@ -266,6 +269,69 @@ def test_while_work_is_held_nothing_is_claimed(library: Library, begin: Begin) -
     assert dispatcher.hands.state == "waiting: film night"
     assert library.photos.counts() == {State.READY: 1}
     library.gate.resume()
+    await_that(counts(library, done=1), "the photo done")
+
+
+@pytest.fixture
+def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cards:
+    """A GPU of 8,000 MB, of which the stand-in for NVML tells."""
+    monkeypatch.setitem(sys.modules, "pynvml", stand_in_nvml)
+    return Cards(tmp_path / "cards.json", monkeypatch)
+
+
+GAME = 1  # the number of a process that is not ours
+
+
+def test_while_others_need_the_gpu_nothing_is_claimed_and_when_they_leave_work_goes_on(
+    library: Library, begin: Begin, cards: Cards
+) -> None:
+    cards.hold(GAME, 7000.0)
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0)
+    await_that(lambda: dispatcher.stuck, "the other program noticed")
+    await_that(lambda: dispatcher.hands.state.startswith("waiting: other programs leave 1,000 MB"), "that told")
+    assert (library.row()["state"], library.row()["attempts"]) == ("ready", 0)
+    assert dispatcher.hands.pid is None, "no worker is started for nothing"
+    cards.leave(GAME)
+    await_that(counts(library, done=1), "the photo done")
+    assert not dispatcher.stuck
+
+
+def test_a_worker_that_fills_the_gpu_itself_works_on_and_one_that_others_need_it_of_gives_it_back(
+    library: Library, begin: Begin, cards: Cards
+) -> None:
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=3.0)
+    await_that(lambda: dispatcher.hands.pid is not None, "the worker started")
+    cards.hold(worker := dispatcher.hands.pid or 0, 6000.0)
+    library.drop("b.jpg", b"another")
+    await_that(counts(library, done=2), "both photos done")
+    cards.hold(GAME, 4500.0)
+    cards.hold(worker, 1000.0)
+    library.drop("c.jpg", b"a third")
+    await_that(lambda: dispatcher.hands.pid is None, "the idle worker at its end")
+    cards.leave(worker)
+    assert library.row("c.jpg")["state"] == "ready"
+    await_that(lambda: "leave 3,500 MB" in dispatcher.hands.state, "the other program told")
+    cards.leave(GAME)
+    await_that(counts(library, done=3), "the third photo done")
+
+
+def test_where_the_gpu_cannot_be_asked_about_work_goes_on(library: Library, begin: Begin, cards: Cards) -> None:
+    cards.fault("Driver Not Loaded")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0)
+    await_that(lambda: dispatcher.hands.fault is not None, "the fault told before there is a photo")
+    library.drop("a.jpg", b"portrait")
+    await_that(counts(library, done=1), "the photo done")
+    assert "Driver Not Loaded" in (dispatcher.hands.fault or "")
+
+
+def test_what_others_do_to_a_gpu_is_nothing_to_a_worker_on_the_processor(
+    library: Library, begin: Begin, cards: Cards
+) -> None:
+    cards.hold(GAME, 7000.0)
+    library.drop("a.jpg", b"portrait")
+    begin(device="cpu", free_vram_mb=4000.0)
     await_that(counts(library, done=1), "the photo done")
 
 
