@@ -301,11 +301,12 @@ def test_a_worker_that_fills_the_gpu_itself_works_on_and_one_that_others_need_it
     library: Library, begin: Begin, cards: Cards
 ) -> None:
     library.drop("a.jpg", b"portrait")
-    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=3.0)
-    await_that(lambda: dispatcher.hands.pid is not None, "the worker started")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=5.0)
+    await_that(counts(library, done=1), "the first photo done")
     cards.hold(worker := dispatcher.hands.pid or 0, 6000.0)
     library.drop("b.jpg", b"another")
-    await_that(counts(library, done=2), "both photos done")
+    await_that(counts(library, done=2), "the second photo done")
+    assert dispatcher.hands.pid == worker, "by the same worker"
     cards.hold(GAME, 4500.0)
     cards.hold(worker, 1000.0)
     library.drop("c.jpg", b"a third")
