@@ -29,7 +29,8 @@ def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
     """The same as `in_watch`, which anything else is wrong usage for."""
     found = in_watch(path, settings)
     if found is None:
-        raise typer.BadParameter(f"{readable(path)} is in none of the watched folders")
+        roots = ", ".join(readable(watch.path) for watch in settings.watch)
+        raise typer.BadParameter(f"{readable(path)} is in none of the watched folders: {roots}")
     return found
 
 
