@@ -153,9 +153,10 @@ class Dispatcher(threading.Thread):
         if not self._outbox_is_back():
             self._nap(_OUTBOX_PAUSE_S)
             return False
-        child = self._ready_child()
-        if child is not None:
-            self._work(child)
+        if self._child is not None:
+            self._work(self._child)
+        else:
+            self._start()  # which takes its time: whether work is wanted still is asked again
         return True
 
     def _crowd(self) -> Hold | None:
@@ -182,34 +183,28 @@ class Dispatcher(threading.Thread):
             self._rest()
         return True
 
-    def _ready_child(self) -> Child | None:
-        """The child, started if need be. None when it could not be had this time."""
-        if self._child is not None:
-            return self._child
+    def _start(self) -> None:
+        """Have a child that is ready, or none when it could not be had this time."""
         if self._stopping.wait(retry.restart_delay_s(self._deaths)):
-            return None
+            return
         self.hands.state = "starting"
         self._child = self._start_child()
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:
                 case Ready("cpu", _) if self._worked_on not in (None, "cpu"):
-                    self._wait_for_device(f"{self._worked_on} is gone, and the processor would take for ever")
-                    return None
+                    return self._wait_for_device(f"{self._worked_on} is gone, and the processor would take for ever")
                 case Ready(device, seconds):
                     self._worked_on = device
                     log.info("worker ready", device=device, pid=self._child.pid, seconds=round(seconds, 2))
                     self._failed_starts = 0
                     self.hands.device, self.hands.start_s = device, round(seconds, 2)
-                    self._rest()
-                    return self._child
+                    return self._rest()
                 case Unfit(reason) if self._worked_on is not None:
-                    self._wait_for_device(reason)
-                    return None
+                    return self._wait_for_device(reason)
                 case Unfit(reason):
                     raise ConfigError(reason)
         self._failed_starts += 1
-        return None
 
     def _wait_for_device(self, why: str) -> None:
         """It worked here before: a driver may be changed under us, or the machine woke up without its GPU. No photo is
@@ -292,6 +287,9 @@ class Dispatcher(threading.Thread):
         try:
             if tasks:
                 child.send(tasks)
+        except EOFError:  # it died before it had them
+            return self._bury(child.death()[0], False)
+        try:
             while not self._stopping.is_set():
                 message = child.receive(_POLL_S)
                 self.moved_at = time.monotonic()

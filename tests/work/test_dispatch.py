@@ -272,6 +272,42 @@ def test_while_work_is_held_nothing_is_claimed(library: Library, begin: Begin) -
     await_that(counts(library, done=1), "the photo done")
 
 
+def test_a_pause_that_comes_while_the_worker_starts_is_kept(library: Library, begin: Begin, tmp_path: Path) -> None:
+    permission = tmp_path / "permission"
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(partial(stand_in.serve_when, permission))
+    await_that(lambda: dispatcher.hands.state == "starting", "the worker on its way")
+    library.gate.pause(Pause("film night", 0.0, None))
+    permission.touch()
+    await_that(lambda: dispatcher.hands.state == "waiting: film night", "the pause noticed")
+    assert (library.row()["state"], library.row()["attempts"]) == ("ready", 0)
+    library.gate.resume()
+    await_that(counts(library, done=1), "the photo done")
+
+
+def test_a_worker_that_died_while_it_was_idle_is_no_photos_fault(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin()
+    await_that(counts(library, done=1), "the first photo done")
+    pid = dispatcher.hands.pid or 0
+    os.kill(pid, signal.SIGSEGV)
+    await_that(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", "the worker dead")
+    library.drop("b.jpg", b"slow 600")
+    await_that(lambda: library.row("b.jpg") is not None and library.row("b.jpg")["stage"] == "optimise", "in work")
+    assert dispatcher.hands.pid != pid
+    assert (library.row("b.jpg")["attempts"], library.row("b.jpg")["suspect"]) == (1, 0)
+
+
+def test_copies_that_need_no_worker_find_out_that_the_outbox_is_gone_as_well(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin()
+    await_that(counts(library, done=1), "the first photo done")
+    (library.outbox / "inbox" / "deep").touch()  # where a folder has to be: nothing can be written there
+    library.drop("deep/b.jpg", b"portrait")
+    await_that(lambda: dispatcher.stuck, "the trouble noticed")
+    assert library.row("deep/b.jpg")["state"] == "waiting"
+
+
 @pytest.fixture
 def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cards:
     """A GPU of 8,000 MB, of which the stand-in for NVML tells."""
