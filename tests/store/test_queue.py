@@ -275,6 +275,16 @@ def test_a_cut_short_publication_that_left_nothing_is_done_again_uncounted(photo
     assert claim_one(photos).attempts == 1
 
 
+def test_the_new_version_of_one_that_was_cut_short_is_done_once_and_not_twice(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    publish(photos, claim_one(photos))
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    photos.requeue(row(path)["id"], NOW)
+    again = claim_one(photos)
+    assert (again.photo, again.attempts) == (photo("a.jpg", size=2), 1)
+    assert publish(photos, again), "what came of it is not thrown away"
+
+
 @pytest.mark.parametrize(("counted", "attempts"), [(False, 1), (True, 2)])
 def test_after_an_interruption_a_photo_runs_alone(photos: Queue, counted: bool, attempts: int) -> None:
     photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
@@ -339,6 +349,22 @@ def test_progress_is_noted_only_while_running(photos: Queue, path: Path) -> None
     photos.fail(job, Stage.VERIFY, "reason", "advice", NOW)
     photos.stage(job.id, Stage.DECODE)
     assert row(path)["stage"] == "verify"
+
+
+def test_the_stage_of_a_photo_that_is_written_to_in_mid_work_is_known_still(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    photos.stage(claim_one(photos).id, Stage.OPTIMISE)
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    assert (row(path)["state"], row(path)["stage"]) == ("running", "optimise")
+
+
+def test_what_stood_in_the_way_is_forgotten_when_the_next_try_begins(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    photos.wait(claim_one(photos), Stage.DECODE, "its end is missing", "Copy it again.", NOW, NOW, counted=True)
+    job = claim_one(photos)
+    assert (row(path)["stage"], row(path)["reason"], row(path)["advice"]) == ("admit", None, None)
+    photos.release(job, NOW)
+    assert (row(path)["state"], row(path)["reason"]) == ("ready", None)
 
 
 def test_a_newer_database_is_refused(path: Path) -> None:
