@@ -147,7 +147,7 @@ class Dispatcher(threading.Thread):
             hold = self._crowd()
         self.hold = hold
         if hold is not None or not is_due:
-            self._rest(hold)
+            self._rest()
             self._nap(_LOOK_S)
             return False
         if not self._outbox_is_back():
@@ -276,9 +276,10 @@ class Dispatcher(threading.Thread):
         self._stages.clear()
         self._rest()
 
-    def _rest(self, hold: Hold | None = None) -> None:
-        self.hands.state = f"waiting: {hold.reason}" if hold else "idle" if self._child is not None else "off"
-        self.hands.held = hold is not None
+    def _rest(self) -> None:
+        rest = "idle" if self._child is not None else "off"
+        self.hands.state = rest if self.hold is None else f"waiting: {self.hold.reason}"
+        self.hands.held = self.hold is not None
         self.hands.photos = self.hands.faces = self.hands.done_steps = self.hands.all_steps = 0
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:

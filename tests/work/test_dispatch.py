@@ -337,7 +337,7 @@ def test_a_worker_that_fills_the_gpu_itself_works_on_and_one_that_others_need_it
     library: Library, begin: Begin, cards: Cards
 ) -> None:
     library.drop("a.jpg", b"portrait")
-    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=5.0)
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=600.0)
     await_that(counts(library, done=1), "the first photo done")
     cards.hold(worker := dispatcher.hands.pid or 0, 6000.0)
     library.drop("b.jpg", b"another")
@@ -346,12 +346,28 @@ def test_a_worker_that_fills_the_gpu_itself_works_on_and_one_that_others_need_it
     cards.hold(GAME, 4500.0)
     cards.hold(worker, 1000.0)
     library.drop("c.jpg", b"a third")
+    await_that(lambda: "leave 3,500 MB" in dispatcher.hands.state, "the other program noticed")
+    dispatcher._worker = config.Worker(idle_s=0.1)
     await_that(lambda: dispatcher.hands.pid is None, "the idle worker at its end")
     cards.leave(worker)
     assert library.row("c.jpg")["state"] == "ready"
-    await_that(lambda: "leave 3,500 MB" in dispatcher.hands.state, "the other program told")
+    await_that(lambda: "leave 3,500 MB" in dispatcher.hands.state, "without it, that is told still")
     cards.leave(GAME)
     await_that(counts(library, done=3), "the third photo done")
+
+
+def test_a_gpu_that_others_need_keeps_no_other_from_working(
+    library: Library, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", stand_in_nvml)
+    Cards(tmp_path / "cards.json", monkeypatch, "GPU-0", "GPU-1").hold(GAME, 7000.0, number=0)
+    library.drop("a.jpg", b"slow 1")
+    library.drop("b.jpg", b"portrait")
+    held = begin(device="cuda:0", free_vram_mb=4000.0, photos=1)
+    await_that(lambda: held.stuck, "the other program noticed")
+    free = begin(device="cuda:1", free_vram_mb=4000.0, photos=1)
+    await_that(counts(library, done=2), "both photos done")
+    assert (held.hands.start_s, free.hands.start_s is not None) == (None, True)
 
 
 def test_where_the_gpu_cannot_be_asked_about_work_goes_on(library: Library, begin: Begin, cards: Cards) -> None:
