@@ -39,7 +39,7 @@ def check(settings: config.Config) -> list[Finding]:
     database = location.database(settings.state.path)
     try:
         status = take(settings, rows=0)
-        progress = lookup.progress(database, status.taken_at)
+        progress = lookup.progress(database, status.taken_at, status.offline)
     except StoreError as error:
         return [Finding(Level.BROKEN, "database", str(error), "See `lowkeyd doctor`.")]
     return judge(Signs(status, progress, settings.scan.every_s, _free(settings)))
@@ -68,7 +68,7 @@ def judge(signs: Signs) -> list[Finding]:
         _queue(signs, daemon),
         *_waiting(signs),
         *_workers(daemon),
-        *_roots(daemon),
+        *_roots(signs.status),
         _disk(signs),
     ]
 
@@ -113,10 +113,10 @@ def _workers(daemon: dict[str, Any]) -> list[Finding]:
     ]
 
 
-def _roots(daemon: dict[str, Any]) -> list[Finding]:
-    offline = {watch: root["offline"] for watch, root in daemon.get("roots", {}).items() if root.get("offline")}
+def _roots(status: Status) -> list[Finding]:
     return [
-        Finding(Level.DEGRADED, f"folder {watch}", f"offline: {why}", "Mount it.") for watch, why in offline.items()
+        Finding(Level.DEGRADED, f"folder {watch}", f"offline: {why}", "Mount it.")
+        for watch, why in status.offline.items()
     ]
 
 

@@ -71,8 +71,8 @@ def _obstacle(entry: Entry, settings: configuration.Config) -> str | None:
     status = take(settings, rows=0)
     if not status.alive:
         return "the daemon does not run"
-    if offline := status.roots.get(entry.watch, {}).get("offline"):
-        return f"its folder is offline: {offline}"
+    if entry.watch in status.offline:
+        return f"its folder is offline: {status.offline[entry.watch]}"
     return None if status.hold is None else f"all work is held: {status.hold['reason']}"
 
 
