@@ -252,7 +252,7 @@ class Queue:
         with self.transaction() as connection:
             connection.execute(
                 update(photos)
-                .where(photos.c.id == job)
+                .where(photos.c.id == job, photos.c.state == State.PUBLISHING)
                 .values(
                     state=outcome,
                     delivery_path=photos.c.next_path,

@@ -201,6 +201,17 @@ def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queu
     assert photos.delivered(again) == Delivery(b"inbox/a.jpg", "d1")
 
 
+def test_only_what_was_announced_is_done(photos: Queue, path: Path) -> None:
+    """As when a photo was ignored, and not ignored after all, while it was in work: two workers may then have it."""
+    photos.offer([photo("a.jpg")], NOW)
+    job = deliver(photos)
+    photos.done(job.id, NOW)
+    assert (row(path)["state"], row(path)["delivery_path"]) == ("done", b"inbox/a.jpg"), "its copy is not forgotten"
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    photos.done(job.id, NOW)
+    assert row(path)["state"] == "ready"
+
+
 def test_a_copy_that_nobody_judged_ends_as_no_face(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
