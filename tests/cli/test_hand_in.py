@@ -142,6 +142,9 @@ def test_no_link_leads_out_of_the_watched_folder(hand_in: Lowkeyd, home: Home) -
     home.configure(watch={"follow_symlinks": True})
     assert hand_in(home.inbox / "link").code == 0
     assert states(home) == {"link/a.jpg": "ready"}
+    assert hand_in(home.inbox / "link" / "a.jpg").code == 0, "by its own name as well"
+    assert hand_in(home.folder / "elsewhere" / "a.jpg").code == 2
+    assert states(home) == {"link/a.jpg": "ready"}
 
 
 def test_photos_of_a_folder_whose_disk_is_away_are_refused_with_that_reason(hand_in: Lowkeyd, home: Home) -> None:
