@@ -75,6 +75,17 @@ def counts(library: Library, **expected: int) -> Callable[[], bool]:
     return lambda: library.photos.counts() == {State(name): count for name, count in expected.items()}
 
 
+def at_work(dispatcher: Dispatcher) -> bool:
+    """Whether it has a worker that has taken steps: a row may tell for a moment of one that is dead."""
+    return dispatcher.hands.pid is not None and dispatcher.hands.done_steps > 0
+
+
+def worker_of(dispatcher: Dispatcher) -> int:
+    """Never 0, which would stand for the tests themselves where a signal is sent."""
+    assert dispatcher.hands.pid, "there is no worker"
+    return dispatcher.hands.pid
+
+
 def test_photos_become_copies_and_each_ends_as_it_should(library: Library, begin: Begin) -> None:
     for name, content in {"a": b"portrait", "b": b"no face", "c": b"unreadable", "d": b"failing", "e": b"weak"}.items():
         library.drop(f"{name}.jpg", content)
@@ -120,8 +131,8 @@ def test_a_worker_that_somebody_kills_costs_the_photo_no_attempt(library: Librar
     library.drop("a.jpg", b"slow 1 and then fine")
     dispatcher = begin()
     for _ in range(4):
-        await_that(lambda: library.row()["stage"] == "optimise", "the photo in work")
-        pid = dispatcher.hands.pid or 0
+        await_that(lambda: at_work(dispatcher) and library.row()["stage"] == "optimise", "the photo in work")
+        pid = worker_of(dispatcher)
         os.kill(pid, signal.SIGKILL)
         await_that(lambda pid=pid: dispatcher.hands.pid != pid, "the worker buried")
         assert library.row()["attempts"] <= 1, "none counted but the one under way"
@@ -132,7 +143,7 @@ def test_a_stop_releases_the_work_in_hand(library: Library, begin: Begin) -> Non
     library.drop("a.jpg", b"slow 600")
     dispatcher = begin()
     await_that(lambda: library.row()["stage"] == "optimise", "the photo in work")
-    pid = dispatcher.hands.pid or 0
+    pid = worker_of(dispatcher)
     dispatcher.stop()
     dispatcher.join(PATIENCE_S)
     row = library.row()
@@ -289,7 +300,7 @@ def test_a_worker_that_died_while_it_was_idle_is_no_photos_fault(library: Librar
     library.drop("a.jpg", b"portrait")
     dispatcher = begin()
     await_that(counts(library, done=1), "the first photo done")
-    pid = dispatcher.hands.pid or 0
+    pid = worker_of(dispatcher)
     os.kill(pid, signal.SIGSEGV)
     await_that(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", "the worker dead")
     library.drop("b.jpg", b"slow 600")
@@ -339,7 +350,7 @@ def test_a_worker_that_fills_the_gpu_itself_works_on_and_one_that_others_need_it
     library.drop("a.jpg", b"portrait")
     dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=600.0)
     await_that(counts(library, done=1), "the first photo done")
-    cards.hold(worker := dispatcher.hands.pid or 0, 6000.0)
+    cards.hold(worker := worker_of(dispatcher), 6000.0)
     library.drop("b.jpg", b"another")
     await_that(counts(library, done=2), "the second photo done")
     assert dispatcher.hands.pid == worker, "by the same worker"
