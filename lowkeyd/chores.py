@@ -58,7 +58,8 @@ class Teller:
             findings = health.check(self._settings)
             if self._settings.metrics.textfile:
                 status = take(self._settings, rows=0)
-                progress = lookup.progress(location.database(self._settings.state.path), status.taken_at)
+                database = location.database(self._settings.state.path)
+                progress = lookup.progress(database, status.taken_at, status.offline)
                 disk = os.statvfs(self._settings.outbox.path)
                 text = metrics.render(status, progress, disk.f_bavail * disk.f_frsize, worst(findings))
                 metrics.write(Path(self._settings.metrics.textfile), text)

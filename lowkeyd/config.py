@@ -167,6 +167,7 @@ class Worker(_Section):
     idle_s: float = Field(default=300.0, gt=0)
     recycle: int = Field(default=500, ge=1)
     stall_s: float = Field(default=900.0, gt=0)
+    free_vram_mb: float = Field(default=0.0, ge=0)
     threads: int = Field(default=0, ge=0)
     max_megapixels: float = Field(default=100.0, gt=0)
     max_megabytes: float = Field(default=200.0, gt=0)

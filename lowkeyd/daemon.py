@@ -33,12 +33,13 @@ from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.control import Control
 from lowkeyd.work.dispatch import Dispatcher, Turn
-from lowkeyd.work.gate import Gate
+from lowkeyd.work.gate import Gate, Hold
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.rebuild import rebuild
 from lowkeyd.work.recover import recover
 from lowkeyd.work.roots import Roots, check_folders, trees
+from lowkeyd.work.sharing import Sharing
 from lowkeyd.work.vanish import Vanished
 from lowkeyd.work.watching import Watching
 
@@ -101,7 +102,8 @@ class Daemon:
         )
         start_child = partial(Child, self._serve, self._settings, device)
         newest_first = self._settings.queue.order == "newest"
-        turn = Turn(self._photos, self._gate, self._roots, newest_first)
+        sharing = Sharing(self._settings.worker.free_vram_mb)
+        turn = Turn(self._photos, self._gate, self._roots, newest_first, sharing)
         return Dispatcher(
             device, self._settings.worker, start_child, self._photos, turn, admission, conclusion, self._wake
         )
@@ -239,8 +241,13 @@ class Daemon:
         """How each folder is watched, why it is offline if it is, and what holds all work."""
         coverage = {} if self._watching is None else self._watching.report()
         roots = {watch: coverage.get(watch, {}) | {"offline": self._roots.last(watch)} for watch in self._roots.trees}
-        hold = self._gate.hold(time.time())
+        hold = self._gate.hold(time.time()) or self._crowd()
         return {"roots": roots, "hold": None if hold is None else asdict(hold)}
+
+    def _crowd(self) -> Hold | None:
+        """Other programs, where they leave none of our devices free."""
+        holds = [dispatcher.hold for dispatcher in self._dispatchers]
+        return holds[0] if all(hold is not None and hold.kind == "gpu" for hold in holds) else None
 
     def _busy(self) -> bool:
         return any(dispatcher.busy for dispatcher in self._dispatchers) or not self._intake.quiet

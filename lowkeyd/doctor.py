@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lowkeyd import __version__, config, mounts
+from lowkeyd import __version__, config, gpu, mounts, timekeeping
 from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.finding import Finding, Level
 from lowkeyd.folders.outbox import Outbox
@@ -44,8 +44,9 @@ def examine(path: Path, *, load_networks: bool) -> Iterator[Finding]:
     yield sqlite(lookup.sqlite_version())
     yield database(settings)
     yield inotify(settings, _PROC)
-    yield clock(settings, time.time())
+    yield clock(settings, time.time(), timekeeping.is_synchronised())
     yield nvidia(_PROC, _DEV)
+    yield from sharing(settings)
     if load_networks:
         yield from networks(path)
 
@@ -148,14 +149,23 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def clock(settings: config.Config, now: float) -> Finding:
-    """Waiting times, quiet hours and the history go by it."""
+def clock(settings: config.Config, now: float, synchronised: bool | None) -> Finding:
+    """Waiting times, quiet hours and the history go by it; None is not known."""
     written = location.database(settings.state.path)
     ahead_s = written.stat().st_mtime - now if os.path.lexists(written) else 0.0
     if ahead_s > 60:
         what = f"the database was written {ahead_s / 60:.0f} min from now: the clock was set back, or is wrong"
         return Finding(Level.DEGRADED, "clock", what, "Set it, and let it be kept right (systemd-timesyncd).")
-    return Finding(Level.FINE, "clock", time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now)))
+    shown = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now))
+    if synchronised is None:
+        return Finding(Level.FINE, "clock", f"{shown}; whether anything keeps it right is unknown")
+    if not synchronised:
+        advice = (
+            "Let it be kept right: `timedatectl set-ntp true`, or install chrony. In a virtual machine its host may do "
+            "that unseen: compare it with another clock."
+        )
+        return Finding(Level.DEGRADED, "clock", f"{shown}, which no time service keeps right", advice)
+    return Finding(Level.FINE, "clock", f"{shown}, kept right by a time service")
 
 
 def nvidia(proc: Path, dev: Path) -> Finding:
@@ -170,6 +180,21 @@ def nvidia(proc: Path, dev: Path) -> Finding:
         )
         return Finding(Level.DEGRADED, "NVIDIA driver", f"there, but not usable: {', '.join(lacking)} in {dev}", advice)
     return Finding(Level.FINE, "NVIDIA driver", "there, with its device nodes")
+
+
+def sharing(settings: config.Config) -> Iterator[Finding]:
+    """What other programs leave of each GPU's memory, if the configuration asks for some."""
+    wanted_mb = settings.worker.free_vram_mb
+    for device in settings.attack.devices if wanted_mb else ():
+        if device == "cpu":
+            continue
+        told = gpu.memory(device, None)
+        if isinstance(told, str):
+            advice = "Mend that, or take [worker] free_vram_mb away: until then work goes on, whoever needs the GPU."
+            yield Finding(Level.DEGRADED, f"sharing of {device}", f"cannot be looked at: {told}", advice)
+        else:
+            what = f"{told.free_mb:,.0f} MB free, {wanted_mb:,.0f} MB are wanted from other programs"
+            yield Finding(Level.FINE, f"sharing of {device}", what)
 
 
 def networks(path: Path) -> Iterator[Finding]:

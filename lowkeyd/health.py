@@ -39,7 +39,7 @@ def check(settings: config.Config) -> list[Finding]:
     database = location.database(settings.state.path)
     try:
         status = take(settings, rows=0)
-        progress = lookup.progress(database, status.taken_at)
+        progress = lookup.progress(database, status.taken_at, status.offline)
     except StoreError as error:
         return [Finding(Level.BROKEN, "database", str(error), "See `lowkeyd doctor`.")]
     return judge(Signs(status, progress, settings.scan.every_s, _free(settings)))
@@ -68,7 +68,7 @@ def judge(signs: Signs) -> list[Finding]:
         _queue(signs, daemon),
         *_waiting(signs),
         *_workers(daemon),
-        *_roots(daemon),
+        *_roots(signs.status),
         _disk(signs),
     ]
 
@@ -106,19 +106,17 @@ def _waiting(signs: Signs) -> list[Finding]:
 
 
 def _workers(daemon: dict[str, Any]) -> list[Finding]:
-    if daemon.get("hold"):  # then they all wait, and for nothing of their own
-        return []
     return [
         Finding(Level.DEGRADED, f"worker {worker['device']}", worker["state"], "See `lowkeyd doctor`.")
         for worker in daemon["workers"]
-        if worker["state"].startswith("waiting")
+        if worker["state"].startswith("waiting") and not worker.get("held")  # what holds them is told as such
     ]
 
 
-def _roots(daemon: dict[str, Any]) -> list[Finding]:
-    offline = {watch: root["offline"] for watch, root in daemon.get("roots", {}).items() if root.get("offline")}
+def _roots(status: Status) -> list[Finding]:
     return [
-        Finding(Level.DEGRADED, f"folder {watch}", f"offline: {why}", "Mount it.") for watch, why in offline.items()
+        Finding(Level.DEGRADED, f"folder {watch}", f"offline: {why}", "Mount it.")
+        for watch, why in status.offline.items()
     ]
 
 

@@ -60,6 +60,16 @@ class Status:
         return dict(self.photos.daemon.get("roots", {})) if self.photos.daemon else {}
 
     @property
+    def offline(self) -> dict[str, str]:
+        """Why which folders are offline: nothing is done about their photos meanwhile."""
+        return {watch: str(root["offline"]) for watch, root in self.roots.items() if root.get("offline")}
+
+    @property
+    def hold(self) -> dict[str, Any] | None:
+        """What holds all work of a daemon that runs: its kind, the reason, and until when if that is known."""
+        return self.photos.daemon.get("hold") if self.alive and self.photos.daemon else None
+
+    @property
     def silent_s(self) -> float | None:
         """How long the daemon has been silent, if that is a bad sign: it runs, but hangs."""
         if not self.alive or self.photos.daemon is None:

@@ -5,6 +5,7 @@ The database has one writer, so that a command never writes while a daemon lives
 
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from lowkeyd.store.notes import Notes, Pause
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.control import ask
 from lowkeyd.work.gate import Gate
+from lowkeyd.work.hand_in import HandedIn
+from lowkeyd.work.hand_in import hand_in as hand_in_photos
 from lowkeyd.work.roots import Roots, check_folders, trees
 
 Places = list[tuple[str, bytes]]
 """Photos, each by its watch and its path below the watch's folder."""
+_AT_ONCE = 1000
+"""Photos that are handed in by one question: whoever asks the daemon something else meanwhile is answered soon."""
 
 
 def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, Any]:
@@ -37,6 +42,8 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, 
             reply = {"unignored": unbar(photos, [_place(place) for place in asked], time.time())}
         case {"bump": [*asked]}:
             reply = {"bumped": bump_photos(photos, [_place(place) for place in asked], time.time())}
+        case {"hand_in": [*asked], "at": int() | float() as at}:
+            reply = asdict(hand_in_photos(photos, roots, [_place(place) for place in asked], time.time(), at))
         case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
             gate.pause(Pause(reason, time.time(), until))
             reply = {}
@@ -65,6 +72,18 @@ def ignore(settings: config.Config, paths: Places, *, undo: bool) -> int:
 def bump(settings: config.Config, paths: Places) -> int:
     """Have queued photos done before all others. Returns how many are queued."""
     return int(_have_answered(settings, {"bump": _sendable(paths)})["bumped"])
+
+
+def hand_in(settings: config.Config, paths: Places) -> HandedIn:
+    """Have photos of the watched folders queued before all others, whether they were seen before or not."""
+    queued, running, done, at = 0, 0, 0, time.time()
+    refused: list[tuple[str, str, str]] = []
+    for start in range(0, len(paths), _AT_ONCE):
+        question = {"hand_in": _sendable(paths[start : start + _AT_ONCE]), "at": at}
+        reply = _have_answered(settings, question)
+        queued, running, done = queued + reply["queued"], running + reply["running"], done + reply["done"]
+        refused += [(watch, path, why) for watch, path, why in reply["refused"]]
+    return HandedIn(queued, running, done, tuple(refused))
 
 
 def pause(settings: config.Config, reason: str, until: float | None) -> None:

@@ -58,6 +58,17 @@ def serve_on(device: Path, connection: Connection, settings: config.Config, _dev
     real.serve_with(load, connection, settings.worker)
 
 
+def serve_when(permission: Path, connection: Connection, settings: config.Config, _device: str) -> None:
+    """A worker that takes as long to start as a file is missing."""
+
+    def load() -> "StandIn":
+        while not permission.exists():
+            time.sleep(0.02)
+        return StandIn()
+
+    real.serve_with(load, connection, settings.worker)
+
+
 def serve_never(_connection: Connection, *_: object) -> None:
     """A worker that dies before it is ready."""
     os._exit(3)

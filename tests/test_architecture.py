@@ -21,7 +21,7 @@ FLOORS = (
     {"status", "wishes"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "finding", "model", "mounts", "notify", "pace", "reload"},
+    {"config", "errors", "finding", "gpu", "model", "mounts", "notify", "pace", "reload", "timekeeping"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 
@@ -40,6 +40,7 @@ OWNERS = {
     "facenet_pytorch": "attack",
     "onnx": "attack",
     "onnx2torch": "attack",
+    "pynvml": "gpu",
     "pydantic": "config",
     "apscheduler": "daemon",
     "typer": "cli",

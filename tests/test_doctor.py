@@ -78,8 +78,28 @@ def test_a_database_from_the_future_tells_of_a_wrong_clock(home: Home, settings:
     with Queue(location.database(home.state)):
         pass
     now = time.time()
-    assert doctor.clock(settings, now).level is Level.FINE
-    assert doctor.clock(settings, now - 7200).level is Level.DEGRADED
+    assert doctor.clock(settings, now, True).level is Level.FINE
+    finding = doctor.clock(settings, now - 7200, True)
+    assert (finding.level, "120 min from now" in finding.what) == (Level.DEGRADED, True)
+
+
+@pytest.mark.parametrize(
+    ("synchronised", "level", "words"),
+    [
+        (True, Level.FINE, "kept right by a time service"),
+        (False, Level.DEGRADED, "no time service keeps right"),
+        (None, Level.FINE, "is unknown"),
+    ],
+)
+def test_a_clock_that_nobody_keeps_right_is_told_with_advice_an_unknown_one_is_no_fault(
+    settings: config.Config, synchronised: bool | None, level: Level, words: str
+) -> None:
+    finding = doctor.clock(settings, time.time(), synchronised)
+    assert (finding.level, words in finding.what, "timedatectl" in finding.advice) == (
+        level,
+        True,
+        level is Level.DEGRADED,
+    )
 
 
 def test_a_driver_without_its_device_nodes_is_told(tmp_path: Path) -> None:

@@ -89,9 +89,11 @@ def test_a_queue_that_moves_is_fine_however_long(daemon: dict[str, Any], progres
     assert verdict(signs(daemon, progress))[0] is Level.FINE
 
 
-@pytest.mark.parametrize(("kind", "level"), [("paused", Level.FINE), ("quiet", Level.FINE), ("space", Level.DEGRADED)])
+@pytest.mark.parametrize(
+    ("kind", "level"), [("paused", Level.FINE), ("quiet", Level.FINE), ("gpu", Level.FINE), ("space", Level.DEGRADED)]
+)
 def test_a_queue_that_is_held_back_on_purpose_is_fine_one_without_room_is_not(kind: str, level: Level) -> None:
-    worker = {"device": "cpu", "state": "waiting: because", "since": NOW}
+    worker = {"device": "cpu", "state": "waiting: because", "held": True, "since": NOW}
     held = report(hold={"kind": kind, "reason": "because", "until": None}, workers=[worker])
     assert verdict(signs(held, Progress(NOW - 48 * HOUR_S, None, None, None)))[0] is level
 

@@ -43,12 +43,13 @@ def explain(
     """
     settings = load(config)
     entry = _find(photo, settings)
+    obstacle = None if entry is None else _obstacle(entry, settings)
     if as_json:
-        shown.document(_as_json(entry, settings))
+        shown.document(_as_json(entry, settings, obstacle))
     elif entry is None:
         shown.console().print(Text(f"{readable(photo)}: {_why_unknown(photo)}"))
     else:
-        _show(entry, settings, shown.console())
+        _show(entry, settings, obstacle, shown.console())
     if entry is None:
         raise typer.Exit(1)
 
@@ -61,6 +62,20 @@ def _find(photo: Path, settings: configuration.Config) -> Entry | None:
     return lookup.photo(database, *places.photo(photo, settings))
 
 
+def _obstacle(entry: Entry, settings: configuration.Config) -> str | None:
+    """What stands in the way of a photo whose turn it could be, and is no fault of its own."""
+    if entry.state not in (State.READY, State.WAITING):
+        return None
+    from lowkeyd.status import take
+
+    status = take(settings, rows=0)
+    if not status.alive:
+        return "the daemon does not run"
+    if entry.watch in status.offline:
+        return f"its folder is offline: {status.offline[entry.watch]}"
+    return None if status.hold is None else f"all work is held: {status.hold['reason']}"
+
+
 def _why_unknown(photo: Path) -> str:
     if not os.path.lexists(photo):
         return "no such file, and no photo of this name was ever seen."
@@ -69,7 +84,7 @@ def _why_unknown(photo: Path) -> str:
     return "not known. A file that was just written is taken once it is quiet; `lowkeyd status` says whether one runs."
 
 
-def _as_json(entry: Entry | None, settings: configuration.Config) -> dict[str, Any]:
+def _as_json(entry: Entry | None, settings: configuration.Config, obstacle: str | None) -> dict[str, Any]:
     if entry is None:
         return {"version": 1, "photo": None}
     told = asdict(replace(entry, verdict=None)) | {"verdict": entry.verdict, "path": readable(entry.path)}
@@ -80,6 +95,7 @@ def _as_json(entry: Entry | None, settings: configuration.Config) -> dict[str, A
         "original": _readable(_original(entry, settings)),
         "copy": _readable(_copy(entry, settings)),
         "independent_judge": _independent(entry),
+        "obstacle": None if obstacle is None else readable(obstacle),
     }
 
 
@@ -100,12 +116,12 @@ def _independent(entry: Entry) -> bool | None:
     return None if entry.verdict is None else bool(entry.verdict["independent"])
 
 
-def _show(entry: Entry, settings: configuration.Config, console: Console) -> None:
+def _show(entry: Entry, settings: configuration.Config, obstacle: str | None, console: Console) -> None:
     console.print(Text(f"{readable(entry.watch)}/{readable(entry.path)}", "bold"))
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, value in _facts(entry, settings):
+    for name, value in _facts(entry, settings, obstacle):
         facts.add_row(name, value)
     console.print(facts)
     if entry.verdict is not None:
@@ -118,13 +134,15 @@ def _show(entry: Entry, settings: configuration.Config, console: Console) -> Non
         console.print(shown.indented(2, line))
 
 
-def _facts(entry: Entry, settings: configuration.Config) -> list[tuple[str, str]]:
+def _facts(entry: Entry, settings: configuration.Config, obstacle: str | None) -> list[tuple[str, str]]:
     now = time.time()
     facts = [("stands", _standing(entry))]
     if entry.reason:
         facts.append(("why", readable(f"at {entry.stage}: {entry.reason}" if entry.stage else entry.reason)))
     if entry.advice:
         facts.append(("advice", readable(entry.advice)))
+    if obstacle:
+        facts.append(("held up", readable(obstacle)))
     if entry.attempts:
         facts.append(("attempts", str(entry.attempts)))
     if entry.state is State.WAITING:

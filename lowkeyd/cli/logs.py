@@ -64,5 +64,10 @@ def set_up() -> None:
     logging.basicConfig(level=logging.WARNING, format=f"{other}level=%(levelname)s logger=%(name)s event=%(message)r")
 
 
+def keep_out() -> None:
+    """For verbs that stand in for the daemon: what it would have put into its log is no part of their answer."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 def _with_priority(_logger: WrappedLogger, name: str, line: object) -> str:
     return f"<{_PRIORITIES.get(name, 6)}>{line}"

@@ -11,11 +11,13 @@ from lowkeyd.model import readable
 
 def in_watch(path: Path, settings: config.Config) -> tuple[str, bytes] | None:
     """The watch's name, and where the photo lies below its folder; None if it is in none of them."""
-    resolved = _resolved(path)
+    resolved, as_named = _resolved(path), Path(os.path.abspath(path))
     for watch in settings.watch:
         root = os.path.realpath(watch.path)
         if resolved.is_relative_to(root):
             return watch.name, os.fsencode(resolved.relative_to(root))
+        if watch.follow_symlinks and as_named.is_relative_to(watch.path):  # behind a link, which is its name then
+            return watch.name, os.fsencode(as_named.relative_to(watch.path))
     return None
 
 
@@ -29,7 +31,8 @@ def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
     """The same as `in_watch`, which anything else is wrong usage for."""
     found = in_watch(path, settings)
     if found is None:
-        raise typer.BadParameter(f"{readable(path)} is in none of the watched folders")
+        roots = ", ".join(readable(watch.path) for watch in settings.watch)
+        raise typer.BadParameter(f"{readable(path)} is in none of the watched folders: {roots}")
     return found
 
 

@@ -46,8 +46,7 @@ def _worker(worker: dict[str, Any]) -> RenderableType:
 def pace(status: Status) -> list[RenderableType]:
     """How fast it goes and how long the rest will take, if photos are on their way and enough of them came through."""
     left = sum(status.count(state) for state in (State.READY, State.RUNNING, State.PUBLISHING))
-    daemon = status.photos.daemon or {}
-    if not left or not status.alive or daemon.get("hold"):  # what is held back has no pace
+    if not left or not status.alive or status.hold:  # what is held back has no pace
         return []
     if status.pace is None:
         return [Text(f"{shown.count(left, 'photo')} to go; how long it takes will show after a few.", "dim")]

@@ -1,4 +1,4 @@
-"""`lowkeyd protect`: photos in, protected copies out, without a daemon."""
+"""`lowkeyd protect`: photos in, protected copies out, without a daemon; or, with `--queue`, by it."""
 
 import os
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from lowkeyd.cli.options import ConfigFile, load_or_defaults
+from lowkeyd.cli.options import ConfigFile, load, load_or_defaults
 from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox, delivery_name
@@ -23,16 +23,29 @@ from lowkeyd.work.messages import Outcome, Reached, Stepped
 
 def protect(
     photos: Annotated[list[Path], typer.Argument(help="Photos to protect; they are only read.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the copies.", file_okay=False)] = Path(),
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the copies; this one if none is named.", file_okay=False),
+    ] = None,
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Hand photos in watched folders, or whole folders of them, to the daemon."),
+    ] = False,
     config: ConfigFile = None,
 ) -> None:
     """Protect photos here and now, without the daemon. A name that is taken gets a number; nothing is overwritten.
 
-    Exits with 1 if any photo failed or has no face.
+    With --queue the daemon protects them, before all others, and the copies go to its outbox; what is done already
+    stays as it is, what failed is tried again. If none runs, they wait for the next one.
+
+    Exits with 1 if any photo failed or has no face; with --queue, if any is not for the daemon.
 
     Example: lowkeyd protect holiday.jpg party.heic -o protected/
     """
+    if queue:
+        _hand_in(photos, output, config)
     settings = load_or_defaults(config)
+    output = output or Path()
     console = Console(stderr=True)
     outbox = _outbox(output)
     with console.status("Loading the networks ..."):
@@ -51,6 +64,14 @@ def protect(
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
     raise typer.Exit(1 if run.failed else 0)
+
+
+def _hand_in(photos: list[Path], output: Path | None, config: Path | None) -> NoReturn:
+    if output is not None:
+        raise typer.BadParameter("with --queue, copies go to the daemon's outbox, so there is no --output")
+    from lowkeyd.cli.hand_in import hand_in
+
+    raise typer.Exit(0 if hand_in(photos, load(config)) else 1)
 
 
 def _outbox(folder: Path) -> Outbox:

@@ -1,7 +1,5 @@
 """What `status` says about folders and holds: why anything waits that is not a photo's own fault."""
 
-from typing import Any
-
 from rich.text import Text
 
 from lowkeyd.cli import shown
@@ -10,18 +8,24 @@ from lowkeyd.status import Status
 
 
 def lines(status: Status) -> list[Text]:
-    """One for what holds all work, and one for each folder that is offline or not wholly watched."""
+    """One for what holds all work, for each GPU that cannot be shared, and for each folder that is offline or not
+    wholly watched."""
     if not status.alive or status.photos.daemon is None:
         return []
-    hold = status.photos.daemon.get("hold")
-    held = [_hold(hold)] if hold else []
-    return held + [line for watch, root in status.roots.items() if (line := _root(readable(watch), root)) is not None]
+    faults = dict.fromkeys(worker.get("fault") for worker in status.photos.daemon["workers"])
+    told = [hold(status), *(Text(f"{readable(fault)}.", "yellow") for fault in faults if fault)]
+    told += [_root(readable(watch), root) for watch, root in status.roots.items()]
+    return [line for line in told if line is not None]
 
 
-def _hold(hold: dict[str, Any]) -> Text:
-    until = f", until {shown.moment(hold['until'])}" if hold["until"] else ""
-    words = {"paused": "Paused: ", "quiet": "Waiting: ", "space": "Waiting: "}
-    return Text(f"{words[hold['kind']]}{readable(hold['reason'])}{until}.", "yellow")
+def hold(status: Status) -> Text | None:
+    """What holds all work of a daemon that runs."""
+    told = status.hold
+    if told is None:
+        return None
+    until = f", until {shown.moment(told['until'])}" if told["until"] else ""
+    word = "Paused" if told["kind"] == "paused" else "Waiting"
+    return Text(f"{word}: {readable(told['reason'])}{until}.", "yellow")
 
 
 def _root(watch: str, root: dict[str, object]) -> Text | None:

@@ -11,7 +11,7 @@ from lowkeyd.store.schema import BARRED
 from lowkeyd.store.schema import photos as table
 
 _WHY = {"stage": Stage.WATCH, "reason": "you said so", "advice": "`lowkeyd ignore --undo` takes that back."}
-_UNTRIED = {"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0}
+_UNTRIED = {"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0, "bumped_at": 0.0}
 
 
 def bar(photos: Queue, paths: Iterable[tuple[str, bytes]], now: float) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,14 +108,16 @@ class Progress:
     ended_at: float | None
 
 
-def progress(database: Path, now: float) -> Progress:
-    """How the queue moves. Raises StoreError."""
-    claimable = """SELECT min(max(changed_at, not_before)) FROM photo
-        WHERE state IN ('ready', 'waiting') AND not_before <= ?"""
-    waiting = "SELECT added_at, reason FROM photo WHERE state = 'waiting' ORDER BY added_at LIMIT 1"
+def progress(database: Path, now: float, without: Collection[str] = ()) -> Progress:
+    """How the queue moves, but for the photos of some watches, which nobody can take now. Raises StoreError."""
+    elsewhere = f"watch NOT IN ({', '.join('?' * len(without))})"
+    claimable = f"""SELECT min(max(changed_at, not_before)) FROM photo
+        WHERE state IN ('ready', 'waiting') AND not_before <= ? AND {elsewhere}"""
+    waiting = f"""SELECT added_at, reason FROM photo
+        WHERE state = 'waiting' AND {elsewhere} ORDER BY added_at LIMIT 1"""
     with reading(database) as connection:
-        (claimable_since,) = connection.execute(claimable, (now,)).fetchone()
-        since, reason = connection.execute(waiting).fetchone() or (None, None)
+        (claimable_since,) = connection.execute(claimable, (now, *without)).fetchone()
+        since, reason = connection.execute(waiting, (*without,)).fetchone() or (None, None)
         (ended_at,) = connection.execute("SELECT max(at) FROM history").fetchone()
     return Progress(claimable_since, since, reason, ended_at)
 

@@ -45,8 +45,9 @@ _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": N
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
 _FRESH: dict[str, Any] = {
     **{"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0},
-    **{"stage": None, "reason": None, "advice": None, "bumped_at": 0.0},
+    **{"stage": None, "reason": None, "advice": None},
 }
+"""What a photo begins with, but for its place in the queue: that a person wants it first holds until it is done."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ class Queue:
         still = {
             "state": case((or_(in_work, BARRED), photos.c.state), else_=literal(State.READY.value)),
             "superseded": case((in_work, literal(1)), else_=literal(0)),
-            **{name: case((BARRED, photos.c[name]), else_=None) for name in ("stage", "reason", "advice")},
+            "stage": case((or_(in_work, BARRED), photos.c.stage), else_=None),
+            **{name: case((BARRED, photos.c[name]), else_=None) for name in ("reason", "advice")},
         }
         upsert = new.on_conflict_do_update(
             index_elements=["watch", "path"],
@@ -160,7 +162,8 @@ class Queue:
             claimed = connection.execute(
                 update(photos)
                 .where(photos.c.id.in_(wanted))
-                .values(state=State.RUNNING, stage=Stage.ADMIT, attempts=photos.c.attempts + 1, changed_at=now)
+                .values(state=State.RUNNING, stage=Stage.ADMIT, reason=None, advice=None)
+                .values(attempts=photos.c.attempts + 1, changed_at=now)
                 .returning(photos)
             )
             return sorted((_job(row) for row in claimed), key=lambda job: wanted.index(job.id))
@@ -249,7 +252,7 @@ class Queue:
         with self.transaction() as connection:
             connection.execute(
                 update(photos)
-                .where(photos.c.id == job)
+                .where(photos.c.id == job, photos.c.state == State.PUBLISHING)
                 .values(
                     state=outcome,
                     delivery_path=photos.c.next_path,
@@ -257,13 +260,14 @@ class Queue:
                     changed_at=now,
                     **_NOT_PUBLISHING,
                     **_FRESH,
+                    bumped_at=0.0,
                 )
             )
 
     def no_face(self, job: Job, now: float) -> None:
         """Nobody to protect, and nothing to deliver."""
         why = {"stage": Stage.DETECT, "reason": "no face was found", "advice": None}
-        self._end(job, State.NO_FACE, now, **why, **_UNJUDGED)
+        self._end(job, State.NO_FACE, now, **why, **_UNJUDGED, bumped_at=0.0)
 
     def fail(self, job: Job, stage: Stage, reason: str, advice: str, now: float) -> None:
         """Give up on this version of the photo, until `retry`."""
@@ -271,11 +275,11 @@ class Queue:
 
     def ignore(self, job: Job, reason: str, now: float) -> None:
         """The photo is no longer any of our business, until it is seen again."""
-        self._end(job, State.IGNORED, now, stage=Stage.ADMIT, reason=reason, advice=None)
+        self._end(job, State.IGNORED, now, stage=Stage.ADMIT, reason=reason, advice=None, bumped_at=0.0)
 
     def leave_alone(self, job: Job, reason: str, advice: str, now: float) -> None:
         """This version of the file is not for us, however often it is seen."""
-        self._end(job, State.IGNORED, now, stage=Stage.DECODE, reason=reason, advice=advice)
+        self._end(job, State.IGNORED, now, stage=Stage.DECODE, reason=reason, advice=advice, bumped_at=0.0)
 
     def wait(
         self, job: Job, stage: Stage, reason: str, advice: str, until: float, now: float, *, counted: bool
@@ -316,8 +320,10 @@ class Queue:
         """A publication that was cut short left nothing: do it again, uncounted."""
         values = {**_NOT_PUBLISHING, **_UNJUDGED, "state": State.READY, "stage": None, "changed_at": now}
         with self.transaction() as connection:
-            publishing = and_(photos.c.id == job, photos.c.state == State.PUBLISHING)
-            connection.execute(update(photos).where(publishing).values(attempts=photos.c.attempts - 1, **values))
+            publishing = update(photos).where(photos.c.id == job, photos.c.state == State.PUBLISHING)
+            # The attempts of a photo that was written to meanwhile start afresh, as all that is about the new version.
+            connection.execute(publishing.where(photos.c.superseded == 1).values(_FRESH | values))
+            connection.execute(publishing.values(attempts=photos.c.attempts - 1, **values))
 
     def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
         """Make failed and waiting photos ready: the given ones, or all. Returns how many."""

@@ -54,6 +54,8 @@ class Conclusion:
                 self.photos.leave_alone(job, outcome.reason, outcome.advice, time.time())
             case PhotoError():
                 self._failed(job, outcome.stage, outcome.reason, outcome.advice)
+            case OutboxUnavailable():
+                raise outcome
             case TryLater():
                 self._later(job, outcome)
 

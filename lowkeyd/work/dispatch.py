@@ -19,6 +19,7 @@ from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.gate import Gate, Hold
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Outcome, Reached, Ready, Stepped, Task, Unfit
 from lowkeyd.work.roots import Roots
+from lowkeyd.work.sharing import Sharing
 
 log = structlog.get_logger()
 
@@ -43,6 +44,8 @@ class Hands:
     faces: int = 0
     done_steps: int = 0
     all_steps: int = 0
+    held: bool = False
+    fault: str | None = None
     since: float = field(default_factory=time.time)
 
 
@@ -54,6 +57,7 @@ class Turn:
     gate: Gate
     roots: Roots
     newest_first: bool
+    sharing: Sharing
 
     def hold(self) -> Hold | None:
         """What stands in the way of all work."""
@@ -101,7 +105,7 @@ class Dispatcher(threading.Thread):
         self._outbox_works = True
         self._served = 0
         self._worn = False
-        self._held = False
+        self.hold: Hold | None = None
         self.moved_at = time.monotonic()
         self.hands = Hands(device)
 
@@ -119,11 +123,12 @@ class Dispatcher(threading.Thread):
     def stuck(self) -> bool:
         """Whether there may be work that it cannot do: it is held, the outbox refuses, or the worker dies before it is
         ready."""
-        return self._held or not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
+        return self.hold is not None or not self._outbox_works or self._failed_starts >= retry.MAX_ATTEMPTS
 
     def run(self) -> None:
         """Until `stop`."""
         worked_at = time.monotonic()
+        self._crowd()  # what is wrong with it is said now, and not with the first photo
         try:
             while not self._stopping.is_set():
                 self.moved_at = time.monotonic()
@@ -137,18 +142,31 @@ class Dispatcher(threading.Thread):
     def _turn(self) -> bool:
         """Work if there is any; False after a nap."""
         hold = self._whose_turn.hold()
-        self._held = hold is not None
-        if hold is not None or not self._whose_turn.is_anybodys():
-            self._rest(hold)
+        is_due = hold is None and self._whose_turn.is_anybodys()
+        if is_due:  # only then is the GPU asked, which may sleep
+            hold = self._crowd()
+        self.hold = hold
+        if hold is not None or not is_due:
+            self._rest()
             self._nap(_LOOK_S)
             return False
         if not self._outbox_is_back():
             self._nap(_OUTBOX_PAUSE_S)
             return False
-        child = self._ready_child()
-        if child is not None:
-            self._work(child)
+        if self._child is not None:
+            self._work(self._child)
+        else:
+            self._start()  # which takes its time: whether work is wanted still is asked again
         return True
+
+    def _crowd(self) -> Hold | None:
+        """Other programs on our GPU, if they leave too little of it."""
+        if "cpu" in (self._device, self._worked_on):
+            self.hands.fault = None
+            return None
+        hold = self._whose_turn.sharing.hold(self._device, self.hands.pid)
+        self.hands.fault = self._whose_turn.sharing.fault
+        return hold
 
     def _nap(self, seconds: float) -> None:
         self._wake.wait(seconds)
@@ -165,34 +183,28 @@ class Dispatcher(threading.Thread):
             self._rest()
         return True
 
-    def _ready_child(self) -> Child | None:
-        """The child, started if need be. None when it could not be had this time."""
-        if self._child is not None:
-            return self._child
+    def _start(self) -> None:
+        """Have a child that is ready, or none when it could not be had this time."""
         if self._stopping.wait(retry.restart_delay_s(self._deaths)):
-            return None
+            return
         self.hands.state = "starting"
         self._child = self._start_child()
         self.hands.pid = self._child.pid
         for message in self._listen(self._child):
             match message:
                 case Ready("cpu", _) if self._worked_on not in (None, "cpu"):
-                    self._wait_for_device(f"{self._worked_on} is gone, and the processor would take for ever")
-                    return None
+                    return self._wait_for_device(f"{self._worked_on} is gone, and the processor would take for ever")
                 case Ready(device, seconds):
                     self._worked_on = device
                     log.info("worker ready", device=device, pid=self._child.pid, seconds=round(seconds, 2))
                     self._failed_starts = 0
                     self.hands.device, self.hands.start_s = device, round(seconds, 2)
-                    self._rest()
-                    return self._child
+                    return self._rest()
                 case Unfit(reason) if self._worked_on is not None:
-                    self._wait_for_device(reason)
-                    return None
+                    return self._wait_for_device(reason)
                 case Unfit(reason):
                     raise ConfigError(reason)
         self._failed_starts += 1
-        return None
 
     def _wait_for_device(self, why: str) -> None:
         """It worked here before: a driver may be changed under us, or the machine woke up without its GPU. No photo is
@@ -264,8 +276,10 @@ class Dispatcher(threading.Thread):
         self._stages.clear()
         self._rest()
 
-    def _rest(self, hold: Hold | None = None) -> None:
-        self.hands.state = f"waiting: {hold.reason}" if hold else "idle" if self._child is not None else "off"
+    def _rest(self) -> None:
+        rest = "idle" if self._child is not None else "off"
+        self.hands.state = rest if self.hold is None else f"waiting: {self.hold.reason}"
+        self.hands.held = self.hold is not None
         self.hands.photos = self.hands.faces = self.hands.done_steps = self.hands.all_steps = 0
 
     def _listen(self, child: Child, tasks: list[Task] | None = None) -> Iterator[Any]:
@@ -274,6 +288,9 @@ class Dispatcher(threading.Thread):
         try:
             if tasks:
                 child.send(tasks)
+        except EOFError:  # it died before it had them
+            return self._bury(child.death()[0], False)
+        try:
             while not self._stopping.is_set():
                 message = child.receive(_POLL_S)
                 self.moved_at = time.monotonic()

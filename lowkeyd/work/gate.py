@@ -20,7 +20,7 @@ log = structlog.get_logger()
 class Hold:
     """Nothing is begun, for this reason; until then (seconds since the epoch), if that is known."""
 
-    kind: Literal["paused", "quiet", "space"]
+    kind: Literal["paused", "quiet", "space", "gpu"]
     reason: str
     until: float | None = None
 

@@ -16,10 +16,12 @@ from lowkeyd import config
 from lowkeyd.errors import LowkeydError
 from lowkeyd.folders import deliveries, originals
 from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.scan import Tree
 from lowkeyd.imaging.metadata import xmp
 from lowkeyd.model import Delivery, Photo, sha256
 from lowkeyd.store import adopt
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.roots import trees
 
 log = structlog.get_logger()
 
@@ -36,19 +38,19 @@ def _own_name(_root: Path, copy: bytes) -> Iterable[bytes]:
 def rebuild(photos: Queue, settings: config.Config, patience: Callable[[], None]) -> int:
     """Look at everything in the outbox; `patience` is called now and then, while that goes on. Returns how many photos
     are known again."""
-    roots = {watch.name: watch.path for watch in settings.watch}
     max_bytes = int(settings.worker.max_megabytes * 1e6)
     copy_no_face = settings.outbox.no_face == "copy"
-    return Rebuild(photos, roots, settings.outbox.path, max_bytes, copy_no_face).run(patience)
+    return Rebuild(photos, trees(settings), settings.outbox.path, max_bytes, copy_no_face).run(patience)
 
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Reads outbox and originals, and writes rows for those that belong together. With `copy_no_face`, a copy that
-    equals its photo may be one of ours: its photo is looked at once more, and the copy replaced."""
+    """Reads outbox and originals, and writes rows for those that belong together, of photos that a scan would find too.
+    With `copy_no_face`, a copy that equals its photo may be one of ours: its photo is looked at once more, and the copy
+    replaced."""
 
     photos: Queue
-    roots: dict[str, Path]
+    trees: dict[str, Tree]
     outbox: Path
     max_bytes: int
     copy_no_face: bool
@@ -72,14 +74,15 @@ class Rebuild:
         return found
 
     def _look_at(self, path: bytes, mtime_ns: int, names: _Names) -> bool:
-        watch, _, copy = path.partition(b"/")
-        root = self.roots.get(watch.decode(errors="replace"))
-        photo = self._photo(watch.decode(errors="replace"), root, names(root, copy), mtime_ns) if root else None
+        folder, _, copy = path.partition(b"/")
+        watch = folder.decode(errors="replace")
+        tree = self.trees.get(watch)
+        photo = self._photo(watch, tree, names(tree.root, copy), mtime_ns) if tree else None
         content = Outbox(self.outbox).read(path) if photo else None
-        if root is None or photo is None or content is None:
+        if tree is None or photo is None or content is None:
             return False
         try:
-            original = sha256(originals.read_below(root, photo.path, self.max_bytes))
+            original = sha256(originals.read_below(tree.root, photo.path, self.max_bytes, follow=tree.rules.follow))
         except LowkeydError:
             return False
         delivery = Delivery(path, sha256(content))
@@ -89,12 +92,12 @@ class Rebuild:
         adopt.adopt(self.photos, photo, original, delivery, protected=not same)
         return True
 
-    def _photo(self, watch: str, root: Path, names: Iterable[bytes], mtime_ns: int) -> Photo | None:
-        for path in names:
-            signature = deliveries.look(root, path)
-            if signature is None or not deliveries.same_time(signature.mtime_ns, mtime_ns):
+    def _photo(self, watch: str, tree: Tree, names: Iterable[bytes], mtime_ns: int) -> Photo | None:
+        for path in filter(tree.rules.takes, names):
+            seen = tree.look(path)
+            if seen is None or not deliveries.same_time(seen.signature.mtime_ns, mtime_ns):
                 continue
-            photo = Photo(watch, path, signature)
+            photo = Photo(watch, path, seen.signature)
             if not adopt.has_delivery(self.photos, photo):
                 return photo
         return None

@@ -17,7 +17,7 @@ from lowkeyd.model import (
     Verdict,
     Visibility,
 )
-from lowkeyd.store import location
+from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Judgement, Queue, verdict_json
 from lowkeyd.work.admit import fingerprint
 from tests.cli.conftest import Lowkeyd
@@ -129,3 +129,24 @@ def test_what_is_not_known_is_told_with_the_likely_reason_and_1(lowkeyd: Lowkeyd
     unknown = lowkeyd("explain", home.inbox / "new.jpg", "--json", "--config", home.config)
     assert (unknown.code, json.loads(unknown.out)) == (1, {"version": 1, "photo": None})
     assert lowkeyd("explain", home.folder / "a.jpg", "--config", home.config).code == 2
+
+
+def test_what_holds_up_a_photo_is_told_whatever_it_is_but_for_one_that_is_done(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB)
+    report = {"workers": [], "scanned_at": None, "settling": 0, "memory": {}, "hold": None, "roots": {}}
+    pause = {"hold": {"kind": "paused", "reason": "film night", "until": None}}
+    away = {"roots": {"inbox": {"offline": "another folder is in its place"}}}
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", b"ready.jpg", Signature(1, 1))], time.time())
+        assert "held up the daemon does not run" in words(told(lowkeyd, home, home.inbox / "ready.jpg"))
+        with lock.hold(home.state):
+            for more, why in ((pause, "all work is held: film night"), (away, "its folder is offline: another folder")):
+                photos.beat(42, 0.0, time.time(), report | more)
+                assert f"held up {why}" in words(told(lowkeyd, home, home.inbox / "ready.jpg"))
+                assert "held up" not in words(told(lowkeyd, home, home.inbox / "me.jpg"))
+            photos.beat(42, 0.0, time.time(), report)
+            assert "held up" not in words(told(lowkeyd, home, home.inbox / "ready.jpg"))
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())

@@ -201,6 +201,17 @@ def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queu
     assert photos.delivered(again) == Delivery(b"inbox/a.jpg", "d1")
 
 
+def test_only_what_was_announced_is_done(photos: Queue, path: Path) -> None:
+    """As when a photo was ignored, and not ignored after all, while it was in work: two workers may then have it."""
+    photos.offer([photo("a.jpg")], NOW)
+    job = deliver(photos)
+    photos.done(job.id, NOW)
+    assert (row(path)["state"], row(path)["delivery_path"]) == ("done", b"inbox/a.jpg"), "its copy is not forgotten"
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    photos.done(job.id, NOW)
+    assert row(path)["state"] == "ready"
+
+
 def test_a_copy_that_nobody_judged_ends_as_no_face(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
@@ -275,6 +286,16 @@ def test_a_cut_short_publication_that_left_nothing_is_done_again_uncounted(photo
     assert claim_one(photos).attempts == 1
 
 
+def test_the_new_version_of_one_that_was_cut_short_is_done_once_and_not_twice(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    publish(photos, claim_one(photos))
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    photos.requeue(row(path)["id"], NOW)
+    again = claim_one(photos)
+    assert (again.photo, again.attempts) == (photo("a.jpg", size=2), 1)
+    assert publish(photos, again), "what came of it is not thrown away"
+
+
 @pytest.mark.parametrize(("counted", "attempts"), [(False, 1), (True, 2)])
 def test_after_an_interruption_a_photo_runs_alone(photos: Queue, counted: bool, attempts: int) -> None:
     photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
@@ -339,6 +360,22 @@ def test_progress_is_noted_only_while_running(photos: Queue, path: Path) -> None
     photos.fail(job, Stage.VERIFY, "reason", "advice", NOW)
     photos.stage(job.id, Stage.DECODE)
     assert row(path)["stage"] == "verify"
+
+
+def test_the_stage_of_a_photo_that_is_written_to_in_mid_work_is_known_still(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    photos.stage(claim_one(photos).id, Stage.OPTIMISE)
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    assert (row(path)["state"], row(path)["stage"]) == ("running", "optimise")
+
+
+def test_what_stood_in_the_way_is_forgotten_when_the_next_try_begins(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    photos.wait(claim_one(photos), Stage.DECODE, "its end is missing", "Copy it again.", NOW, NOW, counted=True)
+    job = claim_one(photos)
+    assert (row(path)["stage"], row(path)["reason"], row(path)["advice"]) == ("admit", None, None)
+    photos.release(job, NOW)
+    assert (row(path)["state"], row(path)["reason"]) == ("ready", None)
 
 
 def test_a_newer_database_is_refused(path: Path) -> None:

@@ -54,6 +54,27 @@ def test_a_photo_that_is_done_is_bumped_no_more(photos: Queue) -> None:
     assert claimed(photos, newest_first=True) == "dcba"
 
 
+@pytest.mark.parametrize("how", ["waits", "failed", "is written to", "is written to in mid-work"])
+def test_whatever_holds_up_a_bumped_photo_it_keeps_its_turn(photos: Queue, how: str) -> None:
+    bump(photos, [("inbox", b"a")], 1.0)
+    newer = Photo("inbox", b"a", Signature(2, 2), 10.0)
+    (job,) = photos.claim(1, 1.0)
+    match how:
+        case "waits":
+            photos.wait(job, Stage.ADMIT, "cannot be read", "", 60.0, 1.0, counted=False)
+            photos.retry(None, 2.0)
+        case "failed":
+            photos.fail(job, Stage.DECODE, "is no picture", "", 1.0)
+            photos.retry([("inbox", b"a")], 2.0)
+        case "is written to":
+            photos.wait(job, Stage.ADMIT, "it was written to", "", 6.0, 1.0, counted=False)
+            photos.offer([newer], 2.0)
+        case "is written to in mid-work":
+            photos.offer([newer], 2.0)
+            photos.release(job, 2.0)
+    assert claimed(photos, newest_first=True).startswith("a")
+
+
 def test_photos_of_offline_folders_are_passed_over(photos: Queue) -> None:
     assert photos.is_due(1.0, ("inbox",))
     assert claimed(photos, newest_first=True, without=("inbox",)) == "d"

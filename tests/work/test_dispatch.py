@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,10 @@ from lowkeyd.work.admit import Admission
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.dispatch import Dispatcher, Turn
-from tests import stand_in
+from lowkeyd.work.sharing import Sharing
+from tests import stand_in, stand_in_nvml
 from tests.stand_in import PREFIX
+from tests.stand_in_nvml import Cards
 from tests.work.conftest import Library
 
 PATIENCE_S = 60.0
@@ -48,16 +51,16 @@ def await_that(condition: Callable[[], bool], what: str) -> None:
 def begin(library: Library) -> Iterator[Begin]:
     begun: list[Dispatcher] = []
 
-    def begin(serve: Serve = stand_in.serve, **limits: float) -> Dispatcher:
+    def begin(serve: Serve = stand_in.serve, device: str = "cpu", **limits: float) -> Dispatcher:
         worker = config.Worker(**limits)  # type: ignore[arg-type]
         admission = Admission(library.photos, library.publisher, library.roots, 1000, "settings")
         conclusion = Conclusion(
             library.photos, library.publisher, library.roots, False, 1000, "settings", lambda _: None
         )
-        start_child = partial(Child, serve, config.Config(worker=worker), "cpu")
-        turn = Turn(library.photos, library.gate, library.roots, newest_first=True)
+        start_child = partial(Child, serve, config.Config(worker=worker), device)
+        turn = Turn(library.photos, library.gate, library.roots, True, Sharing(worker.free_vram_mb))
         wake = threading.Event()
-        begun.append(Dispatcher("cpu", worker, start_child, library.photos, turn, admission, conclusion, wake))
+        begun.append(Dispatcher(device, worker, start_child, library.photos, turn, admission, conclusion, wake))
         begun[-1].start()
         return begun[-1]
 
@@ -70,6 +73,17 @@ def begin(library: Library) -> Iterator[Begin]:
 
 def counts(library: Library, **expected: int) -> Callable[[], bool]:
     return lambda: library.photos.counts() == {State(name): count for name, count in expected.items()}
+
+
+def at_work(dispatcher: Dispatcher) -> bool:
+    """Whether it has a worker that has taken steps: a row may tell for a moment of one that is dead."""
+    return dispatcher.hands.pid is not None and dispatcher.hands.done_steps > 0
+
+
+def worker_of(dispatcher: Dispatcher) -> int:
+    """Never 0, which would stand for the tests themselves where a signal is sent."""
+    assert dispatcher.hands.pid, "there is no worker"
+    return dispatcher.hands.pid
 
 
 def test_photos_become_copies_and_each_ends_as_it_should(library: Library, begin: Begin) -> None:
@@ -108,7 +122,7 @@ def test_a_defect_of_ours_is_told_by_its_last_line(library: Library, begin: Begi
 def test_a_worker_that_hangs_is_replaced(library: Library, begin: Begin) -> None:
     library.drop("a.jpg", b"hang")
     library.drop("b.jpg", b"fine")
-    begin(stall_s=0.5)
+    begin(stall_s=1.5)  # a start on a busy machine takes as long, and is no hang
     await_that(counts(library, done=1, failed=1), "the neighbour done, the culprit failed")
     assert "did nothing for" in library.row()["reason"]
 
@@ -117,8 +131,8 @@ def test_a_worker_that_somebody_kills_costs_the_photo_no_attempt(library: Librar
     library.drop("a.jpg", b"slow 1 and then fine")
     dispatcher = begin()
     for _ in range(4):
-        await_that(lambda: library.row()["stage"] == "optimise", "the photo in work")
-        pid = dispatcher.hands.pid or 0
+        await_that(lambda: at_work(dispatcher) and library.row()["stage"] == "optimise", "the photo in work")
+        pid = worker_of(dispatcher)
         os.kill(pid, signal.SIGKILL)
         await_that(lambda pid=pid: dispatcher.hands.pid != pid, "the worker buried")
         assert library.row()["attempts"] <= 1, "none counted but the one under way"
@@ -129,7 +143,7 @@ def test_a_stop_releases_the_work_in_hand(library: Library, begin: Begin) -> Non
     library.drop("a.jpg", b"slow 600")
     dispatcher = begin()
     await_that(lambda: library.row()["stage"] == "optimise", "the photo in work")
-    pid = dispatcher.hands.pid or 0
+    pid = worker_of(dispatcher)
     dispatcher.stop()
     dispatcher.join(PATIENCE_S)
     row = library.row()
@@ -269,6 +283,122 @@ def test_while_work_is_held_nothing_is_claimed(library: Library, begin: Begin) -
     await_that(counts(library, done=1), "the photo done")
 
 
+def test_a_pause_that_comes_while_the_worker_starts_is_kept(library: Library, begin: Begin, tmp_path: Path) -> None:
+    permission = tmp_path / "permission"
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(partial(stand_in.serve_when, permission))
+    await_that(lambda: dispatcher.hands.state == "starting", "the worker on its way")
+    library.gate.pause(Pause("film night", 0.0, None))
+    permission.touch()
+    await_that(lambda: dispatcher.hands.state == "waiting: film night", "the pause noticed")
+    assert (library.row()["state"], library.row()["attempts"]) == ("ready", 0)
+    library.gate.resume()
+    await_that(counts(library, done=1), "the photo done")
+
+
+def test_a_worker_that_died_while_it_was_idle_is_no_photos_fault(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin()
+    await_that(counts(library, done=1), "the first photo done")
+    pid = worker_of(dispatcher)
+    os.kill(pid, signal.SIGSEGV)
+    await_that(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", "the worker dead")
+    library.drop("b.jpg", b"slow 600")
+    await_that(lambda: library.row("b.jpg") is not None and library.row("b.jpg")["stage"] == "optimise", "in work")
+    assert dispatcher.hands.pid != pid
+    assert (library.row("b.jpg")["attempts"], library.row("b.jpg")["suspect"]) == (1, 0)
+
+
+def test_copies_that_need_no_worker_find_out_that_the_outbox_is_gone_as_well(library: Library, begin: Begin) -> None:
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin()
+    await_that(counts(library, done=1), "the first photo done")
+    (library.outbox / "inbox" / "deep").touch()  # where a folder has to be: nothing can be written there
+    library.drop("deep/b.jpg", b"portrait")
+    await_that(lambda: dispatcher.stuck, "the trouble noticed")
+    assert library.row("deep/b.jpg")["state"] == "waiting"
+
+
+@pytest.fixture
+def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cards:
+    """A GPU of 8,000 MB, of which the stand-in for NVML tells."""
+    monkeypatch.setitem(sys.modules, "pynvml", stand_in_nvml)
+    return Cards(tmp_path / "cards.json", monkeypatch)
+
+
+GAME = 1  # the number of a process that is not ours
+
+
+def test_while_others_need_the_gpu_nothing_is_claimed_and_when_they_leave_work_goes_on(
+    library: Library, begin: Begin, cards: Cards
+) -> None:
+    cards.hold(GAME, 7000.0)
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0)
+    await_that(lambda: dispatcher.stuck, "the other program noticed")
+    await_that(lambda: dispatcher.hands.state.startswith("waiting: other programs leave 1,000 MB"), "that told")
+    assert (library.row()["state"], library.row()["attempts"]) == ("ready", 0)
+    assert dispatcher.hands.pid is None, "no worker is started for nothing"
+    cards.leave(GAME)
+    await_that(counts(library, done=1), "the photo done")
+    assert not dispatcher.stuck
+
+
+def test_a_worker_that_fills_the_gpu_itself_works_on_and_one_that_others_need_it_of_gives_it_back(
+    library: Library, begin: Begin, cards: Cards
+) -> None:
+    library.drop("a.jpg", b"portrait")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0, idle_s=600.0)
+    await_that(counts(library, done=1), "the first photo done")
+    cards.hold(worker := worker_of(dispatcher), 6000.0)
+    library.drop("b.jpg", b"another")
+    await_that(counts(library, done=2), "the second photo done")
+    assert dispatcher.hands.pid == worker, "by the same worker"
+    cards.hold(GAME, 4500.0)
+    cards.hold(worker, 1000.0)
+    library.drop("c.jpg", b"a third")
+    await_that(lambda: "leave 3,500 MB" in dispatcher.hands.state, "the other program noticed")
+    dispatcher._worker = config.Worker(idle_s=0.1)
+    await_that(lambda: dispatcher.hands.pid is None, "the idle worker at its end")
+    cards.leave(worker)
+    assert library.row("c.jpg")["state"] == "ready"
+    await_that(lambda: "leave 3,500 MB" in dispatcher.hands.state, "without it, that is told still")
+    cards.leave(GAME)
+    await_that(counts(library, done=3), "the third photo done")
+
+
+def test_a_gpu_that_others_need_keeps_no_other_from_working(
+    library: Library, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", stand_in_nvml)
+    Cards(tmp_path / "cards.json", monkeypatch, "GPU-0", "GPU-1").hold(GAME, 7000.0, number=0)
+    library.drop("a.jpg", b"slow 1")
+    library.drop("b.jpg", b"portrait")
+    held = begin(device="cuda:0", free_vram_mb=4000.0, photos=1)
+    await_that(lambda: held.stuck, "the other program noticed")
+    free = begin(device="cuda:1", free_vram_mb=4000.0, photos=1)
+    await_that(counts(library, done=2), "both photos done")
+    assert (held.hands.start_s, free.hands.start_s is not None) == (None, True)
+
+
+def test_where_the_gpu_cannot_be_asked_about_work_goes_on(library: Library, begin: Begin, cards: Cards) -> None:
+    cards.fault("Driver Not Loaded")
+    dispatcher = begin(device="cuda:0", free_vram_mb=4000.0)
+    await_that(lambda: dispatcher.hands.fault is not None, "the fault told before there is a photo")
+    library.drop("a.jpg", b"portrait")
+    await_that(counts(library, done=1), "the photo done")
+    assert "Driver Not Loaded" in (dispatcher.hands.fault or "")
+
+
+def test_what_others_do_to_a_gpu_is_nothing_to_a_worker_on_the_processor(
+    library: Library, begin: Begin, cards: Cards
+) -> None:
+    cards.hold(GAME, 7000.0)
+    library.drop("a.jpg", b"portrait")
+    begin(device="cpu", free_vram_mb=4000.0)
+    await_that(counts(library, done=1), "the photo done")
+
+
 def test_photos_of_an_offline_root_are_not_claimed(library: Library, begin: Begin) -> None:
     library.drop("a.jpg", b"portrait")
     library.roots.walked("inbox", filled=True)
@@ -287,9 +417,10 @@ def test_photos_of_an_offline_root_are_not_claimed(library: Library, begin: Begi
 
 @pytest.mark.parametrize("left", [None, "cpu"])
 def test_a_device_that_vanishes_is_waited_for_and_costs_no_photo_an_attempt(
-    library: Library, begin: Begin, tmp_path: Path, left: str | None
+    library: Library, begin: Begin, tmp_path: Path, left: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when its driver is updated; with `auto`, there is only the processor then."""
+    monkeypatch.setattr(dispatch.retry, "restart_delay_s", lambda failures: 0.5 if failures else 0.0)  # to be seen
     device = tmp_path / "device"
     device.write_text("cuda:0")
     library.drop("a.jpg", b"portrait")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lowkeyd.folders.rules import Rules
+from lowkeyd.folders.scan import Tree
 from lowkeyd.imaging.metadata import xmp
 from lowkeyd.model import Photo, Signature, State, sha256
 from lowkeyd.store import lookup
@@ -35,11 +37,11 @@ def put(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def rebuild(photos: Queue, tmp_path: Path, copy_no_face: bool = False) -> int:
+def rebuild(photos: Queue, tmp_path: Path, copy_no_face: bool = False, rules: Rules | None = None) -> int:
     (tmp_path / "inbox").mkdir(exist_ok=True)
     told: list[None] = []
-    roots = {"inbox": tmp_path / "inbox"}
-    found = Rebuild(photos, roots, tmp_path / "outbox", 10**6, copy_no_face).run(lambda: told.append(None))
+    trees = {"inbox": Tree(tmp_path / "inbox", rules or Rules())}
+    found = Rebuild(photos, trees, tmp_path / "outbox", 10**6, copy_no_face).run(lambda: told.append(None))
     assert told, "a service manager would have lost its patience"
     return found
 
@@ -146,3 +148,28 @@ def test_files_of_folders_that_are_not_watched_or_gone_are_left_alone(
     put("outbox/inbox/gone.jpg", b"protected" + MARK)
     put("outbox/loose.jpg", b"protected" + MARK)
     assert rebuild(photos, tmp_path) == 0
+
+
+def test_what_the_watch_ignores_stays_unknown_as_it_would_be_to_a_scan(
+    photos: Queue, tmp_path: Path, put: Callable[..., Path]
+) -> None:
+    for name in ("drafts/a.jpg", "b_edit.jpg", "c.jpg"):
+        put(f"inbox/{name}", name.encode())
+        put(f"outbox/inbox/{name}", b"protected " + name.encode() + MARK)
+    assert rebuild(photos, tmp_path, rules=Rules(("drafts", "*_edit.jpg"))) == 1
+    known = [lookup.photo(tmp_path / "db.sqlite3", "inbox", n) for n in (b"drafts/a.jpg", b"b_edit.jpg", b"c.jpg")]
+    assert [entry and entry.state for entry in known] == [None, None, State.DONE]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_photos_behind_links_are_known_again_where_links_are_followed(
+    photos: Queue, tmp_path: Path, put: Callable[..., Path], follow: bool
+) -> None:
+    put("elsewhere/a.jpg", b"portrait")
+    put("elsewhere/b.jpg", b"another")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "album").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "inbox" / "b.jpg").symlink_to(tmp_path / "elsewhere" / "b.jpg")
+    put("outbox/inbox/album/a.jpg", b"protected" + MARK)
+    put("outbox/inbox/b.jpg", b"another, protected" + MARK)
+    assert rebuild(photos, tmp_path, rules=Rules(follow=follow)) == (2 if follow else 0)
