@@ -109,11 +109,11 @@ def _beside_the_paper(engine: Engine, places: list[Place], presets: list[str]) -
         )
 
 
-def _faces(places: list[Place]) -> tuple[Tensor, views.Matrix]:
+def _faces(places: list[Place]) -> tuple[Tensor, views.Matrix, list[int]]:
     squares = [Square.around(face, SIDE) for _, face in places]
     x = torch.cat([shrink(photo, square, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)])
     points = [square.inside(align.points(face), WORKING_PX) for (_, face), square in zip(places, squares, strict=True)]
-    return x, np.stack(points)
+    return x, np.stack(points), [square.side for square in squares]
 
 
 def _optimise(engine: Engine, places: list[Place], preset: str) -> Tensor:

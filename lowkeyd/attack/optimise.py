@@ -13,7 +13,7 @@ from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset
 from lowkeyd.attack.tolerance import tolerance
-from lowkeyd.attack.views import Matrix
+from lowkeyd.attack.views import Matrix, rescaling
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
@@ -35,22 +35,28 @@ _ENLARGING_DB = 0.46
 def optimise(
     x: Tensor,
     points: Matrix,
+    sides: Sequence[int],
     ensemble: Sequence[FaceNetwork],
     perceptual: Perceptual,
     preset: Preset,
     seed: int,
     on_step: Callable[[], None],
 ) -> Tensor:
-    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2): same shape as x.
+    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2): same shape as x. `sides`:
+    of the photo's squares that they are, in pixels.
 
     Projected gradient ascent on LowKey's objective (the paper's section 4) with its own distance (`centred`), within a
     ball of fixed energy: the difference is delta = bearable * u, steps of one L2 norm follow the momentum of the
     gradient with respect to u, and u is pulled back whenever delta exceeds its budget. A step of one L2 norm spends
-    energy where it buys distance; the paper's signed step moves every pixel alike. Faces do not influence each other.
+    energy where it buys distance; the paper's signed step moves every pixel alike. Of faces smaller than S only what
+    their own pixels can hold is looked at, and counts. Faces do not influence each other.
     """
     size = x.shape[-1]
     bearable = tolerance(x) * rim_mask(size).to(x)  # (N, 1, S, S)
     colour = _COLOUR * _has_colour(x)  # (N, 1, 1, 1)
+    held = (
+        None if min(sides) >= size else torch.stack([rescaling(size, min(1.0, s / size)) for s in sides])[:, None].to(x)
+    )
     radius = 10 ** ((_ENLARGING_DB - preset.psnr_db) / 20) * BOX_SIDE / SIDE  # root mean square over the square
     objective = Objective(ensemble, x, points, centred)
     with torch.no_grad():
@@ -59,7 +65,7 @@ def optimise(
     u, momentum = torch.zeros_like(x), torch.zeros_like(x)
     for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
         u.requires_grad_()
-        x_adv = x + bearable * u
+        x_adv = x + _hold(bearable * u, held)
         gain = objective.protection(x_adv, [view])  # (N,)
         if step >= LPIPS_FROM * preset.steps:
             lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
@@ -73,9 +79,14 @@ def optimise(
         momentum = _MOMENTUM * momentum + gradient / _per_face(gradient.abs())
         decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
         u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
-        u = u * (radius / _per_face((bearable * u).square()).sqrt()).clamp_max(1.0)
+        u = u * (radius / _per_face(_hold(bearable * u, held).square()).sqrt()).clamp_max(1.0)
         on_step()
     return bearable * u
+
+
+def _hold(delta: Tensor, held: Tensor | None) -> Tensor:
+    """What is left of differences (N x 3 x S x S) when they are shrunk to the pixels that there are."""
+    return delta if held is None else held @ delta @ held.mT
 
 
 def _has_colour(x: Tensor) -> Tensor:

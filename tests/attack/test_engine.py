@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lowkeyd import config
 from lowkeyd.attack.crop import SIDE, Square
@@ -60,6 +61,17 @@ def test_the_attacked_network_no_longer_accepts_it(
     assert not verdict.independent, "nobody but the attacked network was asked"
     assert judged.found_again
     assert judged.visibility.psnr_db > 39
+
+
+def test_faces_of_twenty_pixels_are_protected_too(engine: Engine, portrait: Pixels) -> None:
+    """As in the back row of a group. What the optimiser sees enlarged has to fit into the few pixels that there are."""
+    group = np.full((200, 200, 3), 128, np.uint8)
+    group[40:130, 40:130] = Image.fromarray(portrait).resize((90, 90), Image.Resampling.LANCZOS)
+    (small,) = engine.detect(group)
+    assert small.box[2] - small.box[0] < 25
+    (changed,) = engine.protect([group], [[small]], "balanced", lambda _done, _total: None)
+    (score,) = engine.verify(versions(group, changed), [small], "balanced").faces[0].scores
+    assert score.after > 0.7
 
 
 def test_an_unchanged_photo_has_failed(engine: Engine, portrait: Pixels, face: Face) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack import align, paper
-from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, shrink
+from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, resize, shrink
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.objective import Objective
 from lowkeyd.attack.optimise import optimise
@@ -18,6 +18,7 @@ from lowkeyd.attack.views import Matrix, View
 from lowkeyd.model import Face, Pixels
 
 FEW = replace(PRESETS["balanced"], steps=6)
+LARGE = [WORKING_PX]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def papers(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Per
 def test_the_face_moves_away_within_its_budget(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
-    delta = optimise(x, points, [dlib_network], perceptual, FEW, 0, nothing)
+    delta = optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing)
     moved = Objective([dlib_network], x, points).protection(x + delta, [View()])
     noise = delta.abs().mean() * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).sign()
     by_chance = Objective([dlib_network], x, points).protection(x + noise, [View()])
@@ -57,27 +58,39 @@ def test_a_smaller_budget_is_kept_too(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     strong, weak = (
-        optimise(x, points, [dlib_network], perceptual, replace(FEW, psnr_db=db), 0, nothing) for db in (34.0, 40.0)
+        optimise(x, points, LARGE, [dlib_network], perceptual, replace(FEW, psnr_db=db), 0, nothing)
+        for db in (34.0, 40.0)
     )
     assert float(strong.square().mean() / weak.square().mean()) == pytest.approx(10**0.6, rel=0.02)
+
+
+def test_of_a_small_face_what_its_pixels_can_hold_is_the_budget(
+    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+) -> None:
+    delta = optimise(x, points, [40], [dlib_network], perceptual, FEW, 0, nothing)
+    left = resize(resize(delta, 40), WORKING_PX)
+    energy = -10 * torch.log10(left.square().mean() * (SIDE / 4) ** 2)
+    assert float(energy) == pytest.approx(FEW.psnr_db - 0.46, abs=0.05)
 
 
 def test_it_is_the_same_for_the_same_seed_and_whoever_shares_the_batch(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
-    alone = optimise(x, points, [dlib_network], perceptual, FEW, 0, nothing)
-    again = optimise(x, points, [dlib_network], perceptual, FEW, 0, nothing)
-    other = optimise(x, points, [dlib_network], perceptual, FEW, 1, nothing)
+    alone = optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing)
+    again = optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing)
+    other = optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 1, nothing)
     assert torch.equal(alone, again)
     assert not torch.allclose(alone, other, atol=1e-3)
-    two = optimise(torch.cat([x.flip(2), x]), points.repeat(2, 0), [dlib_network], perceptual, FEW, 0, nothing)
+    two = optimise(
+        torch.cat([x.flip(2), x]), points.repeat(2, 0), LARGE * 2, [dlib_network], perceptual, FEW, 0, nothing
+    )
     # Sums over a batch come in another order, and the loop amplifies the last digits; the pattern is the same.
     assert np.corrcoef(alone.flatten(), two[1].flatten())[0, 1] > 0.98
 
 
 def test_a_grey_face_stays_grey(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual) -> None:
     grey = x.mean(1, keepdim=True).expand_as(x).contiguous()
-    delta = optimise(grey, points, [dlib_network], perceptual, FEW, 0, nothing)
+    delta = optimise(grey, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing)
     assert (delta - delta.mean(1, keepdim=True)).abs().max() < 1e-6
     assert delta.abs().max() > 0.01
 
@@ -85,14 +98,14 @@ def test_a_grey_face_stays_grey(x: Tensor, points: Matrix, dlib_network: FaceNet
 def test_the_rim_is_left_alone(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual, papers: tuple[Tensor, int]
 ) -> None:
-    for delta in (optimise(x, points, [dlib_network], perceptual, FEW, 0, nothing), papers[0]):
+    for delta in (optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing), papers[0]):
         assert delta[..., 0, :].abs().max() < 1 / 255
         assert delta[..., :, -1].abs().max() < 1 / 255
 
 
 def test_every_step_is_told(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual) -> None:
     told: list[None] = []
-    optimise(x, points, [dlib_network], perceptual, FEW, 0, lambda: told.append(None))
+    optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, lambda: told.append(None))
     assert len(told) == FEW.steps
 
 
