@@ -57,9 +57,16 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Without padding, so that only whole windows count."""
-    line = gaussian(_WINDOW, _WINDOW_SIGMA_PX)[_WINDOW // 2].to(x)
-    return F.conv2d(F.conv2d(x, line[None, None, None]), line[None, None, :, None])
+    """Without padding, so that only whole windows count. As sums of shifted copies: convolutions of a single channel
+    take ten times as long."""
+    line = gaussian(_WINDOW, _WINDOW_SIGMA_PX)[_WINDOW // 2].tolist()
+    for dim in (-2, -1):
+        length = x.shape[dim] - _WINDOW + 1
+        blurred = x.narrow(dim, 0, length) * line[0]
+        for offset in range(1, _WINDOW):
+            blurred.add_(x.narrow(dim, offset, length), alpha=line[offset])
+        x = blurred
+    return x
 
 
 def _chroma(a: Tensor, b: Tensor) -> float:
