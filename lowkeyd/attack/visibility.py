@@ -31,8 +31,9 @@ def measure(original: Pixels, protected: Pixels, face: Face, perceptual: Percept
     (rows, columns), _ = Square.around(face, BOX_SIDE).overlap(original.shape)
     boxes = [to_tensor(photo[rows, columns], device) for photo in (original, protected)]  # (1, 3, h, w)
     a, b = (resize(box, _BOX_PX) for box in boxes)
+    features = perceptual.features(torch.cat([a, b]))
     return Visibility(
-        lpips=float(perceptual(a, b)),
+        lpips=float(perceptual.distance([layer[:1] for layer in features], [layer[1:] for layer in features])),
         psnr_db=_psnr(a, b),
         ssim=ssim(*(_channel(box, _LUMA) for box in boxes)),
         chroma=_chroma(a, b),
