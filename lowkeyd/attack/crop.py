@@ -43,12 +43,14 @@ class Square:
         return cls(round(float(x) - size / 2), round(float(y) - size / 2), size)
 
     def take(self, photo: Pixels) -> Pixels:
-        """The square's pixels, side x side x 3; beyond the photo's border its edge goes on."""
-        height, width = photo.shape[:2]
-        rows = np.arange(self.top, self.top + self.side).clip(0, height - 1)
-        columns = np.arange(self.left, self.left + self.side).clip(0, width - 1)
-        taken: Pixels = photo[rows[:, None], columns]
-        return taken
+        """The square's pixels, side x side x 3; beyond the photo's border its edge goes on. Not to be written to:
+        they may be the photo itself."""
+        rows, rim_rows = _stretch(self.top, self.side, photo.shape[0])
+        columns, rim_columns = _stretch(self.left, self.side, photo.shape[1])
+        taken = photo[rows, columns]
+        if not any(rim_rows + rim_columns):
+            return taken
+        return np.pad(taken, (rim_rows, rim_columns, (0, 0)), mode="edge")
 
     def inside(self, landmarks: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
         """Landmarks in pixels of the square shrunk to `size`."""
@@ -63,6 +65,15 @@ class Square:
             spans.append((slice(first, max(first, last)), slice(first - start, max(first, last) - start)))
         (rows, own_rows), (columns, own_columns) = spans
         return (rows, columns), (own_rows, own_columns)
+
+
+def _stretch(start: int, length: int, limit: int) -> tuple[slice, tuple[int, int]]:
+    """Which of `length` pixels from `start` a photo of `limit` pixels has, at least one, and how many are missing at
+    either end."""
+    first = min(max(start, 0), limit - 1)
+    past = max(min(start + length, limit), first + 1)
+    before = min(first - min(start, first), length - 1)
+    return slice(first, past), (before, length - before - (past - first))
 
 
 def shrink(photo: Pixels, square: Square, size: int) -> Tensor:

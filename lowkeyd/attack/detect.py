@@ -1,18 +1,14 @@
-"""The stage `detect`: faces and their five landmarks, by MTCNN (Zhang et al., 2016) with facenet-pytorch's weights."""
+"""The stage `detect`: faces and their five landmarks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from facenet_pytorch import MTCNN
 
+from lowkeyd.attack.cascade import Cascade, Found
 from lowkeyd.attack.crop import Square, interocular
-from lowkeyd.attack.pixels import to_tensor
 from lowkeyd.model import Face, Pixels
-
-Floats = npt.NDArray[np.float32]
 
 _LONGEST_SIDE_PX = 1600
 """Larger photos are shrunk first: faces that are too small then are too small to be recognised."""
@@ -31,10 +27,7 @@ class Detector:
     """MTCNN on one device."""
 
     def __init__(self, device: str) -> None:
-        self._far, self._near = (
-            MTCNN(keep_all=True, min_face_size=size, device=torch.device(device)).eval()
-            for size in (_MIN_FACE_PX, _MIN_NEAR_FACE_PX)
-        )
+        self._cascade = Cascade(device)
 
     def find(self, photo: Pixels) -> tuple[Face, ...]:
         """Every face in the photo, from left to right; none is an outcome.
@@ -42,7 +35,7 @@ class Detector:
         Each is looked at once more from near, where landmarks come out truer, above all at the photo's border.
         """
         scale = min(1.0, _LONGEST_SIDE_PX / max(photo.shape[:2]))
-        (faces,) = self._detect(self._far, _shrink(photo, scale)[None])
+        (faces,) = self._detect(_shrink(photo, scale)[None], _MIN_FACE_PX)
         far = [scaled(face, 1 / scale) for face in faces]
         near = self.find_again([(photo, face) for face in far])
         found = _distinct([second or first for first, second in zip(far, near, strict=True)])
@@ -55,28 +48,34 @@ class Detector:
         """
         squares = [Square.around(face, _LOOK_SIDE) for _, face in places]
         looks = [_to_size(square.take(photo), _LOOK_PX) for (photo, _), square in zip(places, squares, strict=True)]
-        found = self._detect(self._near, np.stack(looks)) if looks else []
+        found = self._detect(np.stack(looks), _MIN_NEAR_FACE_PX) if looks else []
         return [
             _nearest([_placed(f, square) for f in faces], face)
             for faces, square, (_, face) in zip(found, squares, places, strict=True)
         ]
 
-    @torch.inference_mode()
-    def _detect(self, mtcnn: MTCNN, pictures: Pixels) -> list[list[Face]]:
-        """Faces of pictures of one size, N x H x W x 3."""
-        if min(pictures.shape[1:3]) < _MIN_FACE_PX:
+    def _detect(self, pictures: Pixels, min_face_px: int) -> list[list[Face]]:
+        """Faces of pictures of one size, N x H x W x 3, the largest first."""
+        if min(pictures.shape[1:3]) < min_face_px:
             return [[] for _ in pictures]
-        return [_faces(*found) for found in zip(*mtcnn.detect(pictures, landmarks=True), strict=True)]
+        faces: list[list[Face]] = [[] for _ in pictures]
+        for picture, face in _faces(self._cascade.find(torch.tensor(pictures), min_face_px)):
+            faces[picture].append(face)
+        return [sorted(of_one, key=_area, reverse=True) for of_one in faces]
 
 
-def _faces(boxes: Floats | None, probabilities: Floats, landmarks: Floats) -> list[Face]:
-    if boxes is None:
-        return []
-    return [
-        Face((float(left), float(top), float(right), float(bottom)), points.astype(np.float32), float(probability))
-        for (left, top, right, bottom), probability, points in zip(boxes, probabilities, landmarks, strict=True)
-        if probability >= _MIN_PROBABILITY and interocular(points) > 1
-    ]
+def _faces(found: Found) -> Iterator[tuple[int, Face]]:
+    """Those that can be relied on, each with the number of its picture."""
+    columns = (column.cpu().numpy() for column in (found.pictures, found.boxes, found.landmarks))
+    for picture, (left, top, right, bottom, probability), landmarks in zip(*columns, strict=True):
+        if probability >= _MIN_PROBABILITY and interocular(landmarks) > 1:
+            box = (float(left), float(top), float(right), float(bottom))
+            yield int(picture), Face(box, landmarks, float(probability))
+
+
+def _area(face: Face) -> float:
+    left, top, right, bottom = face.box
+    return (right - left) * (bottom - top)
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
@@ -107,8 +106,12 @@ def _to_size(square: Pixels, size_px: int) -> Pixels:
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    resized = F.interpolate(to_tensor(pixels), size, mode="bilinear", antialias=True)
-    levels: Pixels = resized[0].permute(1, 2, 0).mul(255).round().byte().numpy()
+    planes = (
+        torch.tensor(pixels).permute(2, 0, 1)[None].float()
+    )  # rounded once, at the end: landmarks are that sensitive
+    levels: Pixels = (
+        F.interpolate(planes, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).round().byte().numpy()
+    )
     return levels
 
 

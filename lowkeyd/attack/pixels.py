@@ -13,7 +13,7 @@ def to_tensor(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
     assert pixels.shape[2:] == (3,), f"bug: {pixels.shape}"
     assert pixels.dtype == np.uint8, f"bug: {pixels.dtype}"
     planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))  # (3, H, W) uint8
-    return planes.to(device).float().div(255.0).unsqueeze(0)
+    return planes.to(device).float().div_(255.0).unsqueeze(0)
 
 
 def to_levels(delta: Tensor) -> npt.NDArray[np.float32]:

@@ -29,6 +29,16 @@ def test_beyond_the_photos_border_its_edge_goes_on() -> None:
     assert (taken[3:, 2:] == photo[7, :4]).all()
 
 
+@pytest.mark.parametrize("top", [-9, -6, -1, 0, 2, 5, 11, 12, 30])
+@pytest.mark.parametrize("left", [-30, -7, -5, 0, 1, 4, 9, 10, 17])
+def test_every_pixel_of_a_square_is_the_photos_nearest(top: int, left: int) -> None:
+    photo = noise(12, 10)
+    rows, columns = np.arange(top, top + 6).clip(0, 11), np.arange(left, left + 6).clip(0, 9)
+    assert (Square(left, top, 6).take(photo) == photo[rows[:, None], columns]).all()
+    around = Square(left, top, 40).take(photo)
+    assert (around == photo[np.arange(top, top + 40).clip(0, 11)[:, None], np.arange(left, left + 40).clip(0, 9)]).all()
+
+
 def test_landmarks_follow_the_square() -> None:
     square = Square(left=10, top=20, side=50)
     assert square.inside(np.array([[10, 20], [60, 70], [35, 45]], np.float32), 100).tolist() == [

@@ -1,5 +1,6 @@
 """The way of a photo from bytes to bytes, with a fake in place of the networks."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from lowkeyd import config
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import OutOfMemory, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
+from lowkeyd.errors import OutOfMemory, PhotoIncomplete, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
 from lowkeyd.imaging.decode import decode
 from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Protected, Score, Strength, Verdict, Visibility
 from lowkeyd.work import protect
@@ -116,6 +117,52 @@ def test_animations_are_refused_or_left_alone_as_the_owner_wishes() -> None:
 def test_what_was_left_out_of_the_copy_is_said() -> None:
     content = saved(FACE, format="MPO", save_all=True, append_images=[Image.fromarray(FACE)])
     assert copy_of(content).left_out == ("1 further picture in the file",)
+
+
+# ---- several photos
+
+PATIENCE_S = 60
+
+
+def test_the_next_photo_is_read_and_decoded_while_faces_are_looked_for(engine: type[FakeEngine]) -> None:
+    read = threading.Event()
+    real = engine.detect
+    engine.detect = lambda self, photo: real(self, photo) if read.wait(PATIENCE_S) else ()  # type: ignore[method-assign]
+    content = saved(FACE, format="PNG")
+    photos: list[tuple[str, Callable[[], bytes]]] = [("a", lambda: content), ("b", lambda: read.set() or content)]
+    outcomes = dict(Protector(config.Config(), "cpu").run(photos, lambda _: None))
+    assert all(isinstance(outcomes[key], Protected) for key in "ab")
+
+
+def test_the_next_copy_is_encoded_while_one_is_judged(
+    engine: type[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = threading.Semaphore(0)
+    real_encode, real_verify = protect.encode, engine.verify
+
+    def encode(*arguments: Any, **options: Any) -> Any:
+        copy = real_encode(*arguments, **options)
+        encoded.release()
+        return copy
+
+    def verify(self: FakeEngine, *arguments: Any) -> Verdict:
+        if self.judged == 0:
+            assert all(encoded.acquire(timeout=PATIENCE_S) for _ in "ab")
+        return real_verify(self, *arguments)
+
+    monkeypatch.setattr(protect, "encode", encode)
+    engine.verify = verify  # type: ignore[method-assign]
+    content = saved(FACE, format="PNG")
+    outcomes = dict(Protector(config.Config(), "cpu").run([(key, lambda: content) for key in "ab"], lambda _: None))
+    assert all(isinstance(outcomes[key], Protected) for key in "ab")
+
+
+def test_a_photo_that_cannot_be_read_costs_the_next_one_nothing() -> None:
+    content = saved(FACE, format="PNG")
+    photos = {"broken": content[: len(content) // 2], "whole": content}
+    outcomes = dict(Protector(config.Config(), "cpu").run([(k, lambda k=k: photos[k]) for k in photos], lambda _: None))  # type: ignore[misc]
+    assert isinstance(outcomes["broken"], PhotoIncomplete)
+    assert isinstance(outcomes["whole"], Protected)
 
 
 # ---- when the judges find the delivered file weak
