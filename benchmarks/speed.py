@@ -136,7 +136,7 @@ def _timed(work: Callable[[], Tensor], rounds: int) -> tuple[Tensor, float]:
 
 def _limit(engine: Engine, places: list[Place]) -> None:
     """The passes that `balanced` cannot do without, each timed alone."""
-    x, points = _faces(places)
+    x, points, _ = _faces(places)
     x = x.to(engine.device)
     steps = PRESETS["balanced"].steps
     looks = list(islice(views.random(WORKING_PX, engine.device, 0), steps))
