@@ -106,12 +106,9 @@ def _to_size(square: Pixels, size_px: int) -> Pixels:
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    planes = (
-        torch.tensor(pixels).permute(2, 0, 1)[None].float()
-    )  # rounded once, at the end: landmarks are that sensitive
-    levels: Pixels = (
-        F.interpolate(planes, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).round().byte().numpy()
-    )
+    planes = torch.tensor(pixels).permute(2, 0, 1)[None].float()
+    resized = F.interpolate(planes, size, mode="bilinear", antialias=True)
+    levels: Pixels = resized[0].permute(1, 2, 0).round().byte().numpy()  # rounded once: landmarks are that sensitive
     return levels
 
 
