@@ -24,6 +24,7 @@ from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.storm import tell_all, words
 from lowkeyd.model import sha256
 from tests.home import REAL, STAND_IN, Daemon, Home
 from tests.storm import verdicts
@@ -51,10 +52,10 @@ def main() -> int:
                 home.drop(name, content)
             hit[_round(home, chance, chosen.span, number)] += 1
         print(f"{chosen.rounds} kills, {hit['in work']} with photos in work, {hit['publishing']} in mid-publication")
-        print(f"states after them: {_words(home.counts())}")
+        print(f"states after them: {words(home.counts())}")
         _finish(home)
-        print(f"finished after {time.monotonic() - started:.0f} s: {_words(home.counts())}")
-        return _report(home, {name: sha256(content) for name, content in library})
+        print(f"finished after {time.monotonic() - started:.0f} s: {words(home.counts())}")
+        return tell_all(verdicts(home, {name: sha256(content) for name, content in library}))
 
 
 def _photo(number: int, stand_in: bool) -> tuple[str, bytes]:
@@ -82,7 +83,7 @@ def _round(home: Home, chance: random.Random, span_s: float, number: int) -> str
         before = home.counts()
         _kill(daemon, victim, chance)
         moment = "publishing" if before.get("publishing") else "in work" if before.get("running") else "waiting"
-        print(f"round {number + 1:2}: {victim:6} killed while {moment:10} {_words(before)}", flush=True)
+        print(f"round {number + 1:2}: {victim:6} killed while {moment:10} {words(before)}", flush=True)
         if victim == "worker":
             daemon.end()
     return moment
@@ -101,17 +102,6 @@ def _finish(home: Home) -> None:
     while (code := home.call("run", "--once", timeout_s=3600).returncode) == os.EX_TEMPFAIL:
         time.sleep(5)
     print(f"`lowkeyd run --once` ends with {code}")
-
-
-def _report(home: Home, originals: dict[str, str]) -> int:
-    lines = verdicts(home, originals)
-    for line, true in lines.items():
-        print(f"{'yes' if true else 'NO ':4}{line}")
-    return 0 if all(lines.values()) else 1
-
-
-def _words(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing yet"
 
 
 if __name__ == "__main__":

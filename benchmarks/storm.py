@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lowkeyd.model import PHOTO_SUFFIXES, sha256
 from tests.home import REAL, Home
+from tests.namespace import APART
 from tests.storm import Storm, verdicts
 
 DISK_MB, BACKLOG = 512, 200
@@ -42,8 +43,7 @@ def main() -> int:
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if not chosen.inside:
-        apart = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, *sys.argv, INSIDE]
-        return subprocess.run(apart, check=False).returncode
+        return subprocess.run([*APART, sys.executable, *sys.argv, INSIDE], check=False).returncode
     photos = _photos(chosen.folder, chosen.photos) if chosen.folder else [_portrait(n) for n in range(chosen.photos)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # the mounts go with the namespace
         home = Home(Path(folder) / "home", REAL)
@@ -51,8 +51,8 @@ def main() -> int:
         home.configure(attack={"preset": "balanced", "device": "cpu"})
         began = time.monotonic()
         storm.rage(photos, BACKLOG, PATIENCE_S)
-        print(f"{len(photos)} photos settled after {time.monotonic() - began:.0f} s: {_words(home.counts())}")
-        print(f"kills by what went on, and other ends: {_words(storm.kills)}")
+        print(f"{len(photos)} photos settled after {time.monotonic() - began:.0f} s: {words(home.counts())}")
+        print(f"kills by what went on, and other ends: {words(storm.kills)}")
         return _report(storm, {name: sha256(content) for name, content in photos})
 
 
@@ -75,7 +75,11 @@ def _report(storm: Storm, originals: dict[str, str]) -> int:
     code = storm.home.call("run", "--once", timeout_s=PATIENCE_S).returncode
     failed = bool(storm.home.counts().get("failed"))
     lines = {f"`lowkeyd run --once` finds nothing left to do (exit code {code})": code == int(failed)}
-    lines |= verdicts(storm.home, originals)
+    return tell_all(lines | verdicts(storm.home, originals))
+
+
+def tell_all(lines: dict[str, bool]) -> int:
+    """Print what has to be true, and whether it is. Returns the exit code."""
     for line, true in lines.items():
         print(f"{'yes' if true else 'NO ':4}{line}")
     return 0 if all(lines.values()) else 1
@@ -85,8 +89,9 @@ def _tell(what: str) -> None:
     print(what, flush=True)
 
 
-def _words(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+def words(counts: dict[str, int]) -> str:
+    """How many of what."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing yet"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import pytest
 from tests.home import PATIENCE_S, REPOSITORY, environment
 
 SKIP = 77
+APART = ("unshare", "--user", "--map-root-user", "--mount")
+"""Before a command: in user and mount namespaces of its own."""
 
 
 class NotPossible(Exception):
@@ -24,7 +26,7 @@ def run(scenario: Callable[[Path], None], folder: Path) -> None:
     """Run it in namespaces of its own. Fails as it fails, and skips where it is not possible."""
     command = [sys.executable, "-m", "tests.namespace", scenario.__module__, scenario.__name__, str(folder)]
     result = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", *command],
+        [*APART, *command],
         cwd=REPOSITORY,
         env=environment(),
         capture_output=True,

@@ -71,20 +71,25 @@ class _Block(nn.Module):
 
 
 def _convolution(con: Layer, affine: Layer) -> nn.Conv2d:
-    """The affine layer that follows, a batch norm at rest, folded into the convolution."""
-    filters, channels, *kernel = con.weight.shape
-    folded = nn.Conv2d(channels, filters, (kernel[0], kernel[1]), con.stride, con.padding)
-    folded.weight.data = torch.from_numpy(con.weight * affine.weight[:, None, None, None])
-    folded.bias = nn.Parameter(torch.from_numpy(con.bias * affine.weight + affine.bias))
-    return folded
+    """A convolution within the network."""
+    weight, bias = _folded(con, affine)
+    filters, channels, *kernel = weight.shape
+    convolution = nn.Conv2d(channels, filters, (kernel[0], kernel[1]), con.stride, con.padding)
+    convolution.weight.data, convolution.bias = weight, nn.Parameter(bias)
+    return convolution
 
 
 def _stem(con: Layer, affine: Layer) -> FoldedConv:
-    """The first convolution for pictures in [0, 1]: dlib's own sees (255 x - mean) / scale."""
-    weight = torch.from_numpy(con.weight * affine.weight[:, None, None, None])
-    bias = torch.from_numpy(con.bias * affine.weight + affine.bias)
+    """The first convolution, for pictures in [0, 1]: dlib's own sees (255 x - mean) / scale."""
+    weight, bias = _folded(con, affine)
     mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
     return FoldedConv(weight * (255 / _SCALE), bias - (weight * mean).sum((1, 2, 3)) / _SCALE, con.stride)
+
+
+def _folded(con: Layer, affine: Layer) -> tuple[Tensor, Tensor]:
+    """Weights and bias with the affine layer that follows, a batch norm at rest, folded in."""
+    weight = torch.from_numpy(con.weight * affine.weight[:, None, None, None])
+    return weight, torch.from_numpy(con.bias * affine.weight + affine.bias)
 
 
 def _add(a: Tensor, b: Tensor) -> Tensor:
