@@ -25,6 +25,8 @@ _JITTER = 0.02
 """Spread of each landmark, in interocular distances: about what two detectors differ by."""
 _ZOOM, _TURN, _SHIFT = 0.1, 0.1, 0.1
 """How far a view zooms (a share), turns (radians) and shifts (interocular distances): templates differ by as much."""
+_NOISE = 0.015
+"""Standard deviation of the noise that a view adds, [0, 1]: a change that a little noise undoes is not worth having."""
 _PAPER_BLUR_PX = 3.0
 _NOTHING = 1e-6
 
@@ -50,17 +52,19 @@ class Placement:
 class View:
     """How one look at the face differs from the plain one.
 
-    `smoothing` (S x S) blurs and shrinks: x becomes A x A^T; None leaves x. `mirrored`: the embedding is the sum over
-    these, True for the mirror image.
+    `noise` (3 x S x S) is added; `smoothing` (S x S) then blurs and shrinks: x becomes A x A^T. None leaves x.
+    `mirrored`: the embedding is the sum over these, True for the mirror image.
     """
 
+    noise: Tensor | None = None
     smoothing: Tensor | None = None
     placement: Placement | None = None
     mirrored: tuple[bool, ...] = (False,)
 
     def smooth(self, x: Tensor) -> Tensor:
         """N x 3 x S x S."""
-        return x if self.smoothing is None else self.smoothing @ x @ self.smoothing.T
+        noisy = x if self.noise is None else x + self.noise
+        return noisy if self.smoothing is None else self.smoothing @ noisy @ self.smoothing.T
 
     def place(self, points: Matrix) -> Matrix:
         """N x 7 x 2, in pixels of the face."""
@@ -70,7 +74,7 @@ class View:
 def paper(size: int, device: str) -> tuple[View, ...]:
     """The paper's views: plain and blurred, each with the mirror image's embedding added."""
     both = (False, True)
-    return View(mirrored=both), View(gaussian(size, _PAPER_BLUR_PX).to(device), mirrored=both)
+    return View(mirrored=both), View(smoothing=gaussian(size, _PAPER_BLUR_PX).to(device), mirrored=both)
 
 
 def random(size: int, device: str, seed: int) -> Iterator[View]:
@@ -79,7 +83,8 @@ def random(size: int, device: str, seed: int) -> Iterator[View]:
     mirrored = bool(rng.integers(2))
     for (blur, shrinking), place in zip(_evenly(2, rng), _evenly(4, rng), strict=True):
         smoothing = rescaling(size, _SMALLEST + (1 - _SMALLEST) * shrinking) @ gaussian(size, _BLUR_PX * blur)
-        yield View(smoothing.to(device), _placement(place, rng), (mirrored,))
+        noise = torch.from_numpy(rng.standard_normal((3, size, size), np.float32) * _NOISE)
+        yield View(noise.to(device), smoothing.to(device), _placement(place, rng), (mirrored,))
         mirrored = not mirrored
 
 

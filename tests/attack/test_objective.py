@@ -58,7 +58,7 @@ def test_one_network_one_view() -> None:
 def test_several_networks_and_views_are_averaged() -> None:
     ensemble = [network(Colour(1, 1, 1), "a"), network(Colour(1, 0, 0), "b")]  # b cannot tell the two apart
     objective = Objective(ensemble, plain_colour(1, 0, 0), POINTS)
-    blurred = View(gaussian(8, 2.0))  # which changes nothing about a plain colour
+    blurred = View(smoothing=gaussian(8, 2.0))  # which changes nothing about a plain colour
     assert objective.protection(plain_colour(0.3, 0.4, 0), [PLAIN, blurred]).tolist() == pytest.approx([0.4 / 3])
 
 
@@ -85,7 +85,7 @@ def test_the_reference_is_the_clean_face_unblurred() -> None:
     x[:, 0, :, :4] = 1.0
     x[:, 1, :, 4:] = 1.0
     objective = Objective([network(Colour(1, 1, 1))], x, POINTS)
-    only_red = View(torch.tensor([[1.0] + [0.0] * 7]).repeat(8, 1))  # every pixel as the top left one
+    only_red = View(smoothing=torch.tensor([[1.0] + [0.0] * 7]).repeat(8, 1))  # every pixel as the top left one
     assert objective.protection(x, [only_red]).item() == pytest.approx(
         ((1 - 0.5**0.5) ** 2 + 0.5) / 3, abs=1e-3
     )  # (1, 0, 0) against (.71, .71, 0)

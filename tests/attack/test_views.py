@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -22,7 +23,7 @@ def placed(view: views.View) -> views.Matrix:
 def test_the_blur_is_a_gaussian() -> None:
     x = picture()
     matrix = views.gaussian(48, 2.0)
-    ours = views.View(matrix).smooth(x)
+    ours = views.View(smoothing=matrix).smooth(x)
     theirs = gaussian_blur(x, [25, 25], [2.0, 2.0])
     assert torch.allclose(ours[..., 13:-13, 13:-13], theirs[..., 13:-13, 13:-13], atol=1e-4)
 
@@ -65,6 +66,18 @@ def test_random_views_cover_the_range_evenly_with_few_draws() -> None:
     strength = sorted(float(torch.linalg.matrix_norm(torch.eye(32) - v.smoothing)) for v in drawn)  # type: ignore[operator]
     assert strength[0] < 3 < strength[-1]
     assert {v.mirrored for v in drawn} == {(False,), (True,)}
+
+
+def test_random_views_add_their_own_noise_before_they_smooth() -> None:
+    first, second = islice(views.random(48, "cpu", 0), 2)
+    assert first.noise is not None
+    assert second.noise is not None
+    assert float(first.noise.std()) == pytest.approx(0.015, rel=0.03)
+    assert abs(float(first.noise.mean())) < 0.001
+    assert not torch.allclose(first.noise, second.noise)
+    x = picture()
+    plain = replace(first, noise=None)
+    assert torch.allclose(first.smooth(x), plain.smooth(x + first.noise))
 
 
 def test_a_placement_turns_about_the_middle_and_shifts_in_eye_distances() -> None:
