@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lowkeyd.attack.pixels import to_levels, to_tensor
+from lowkeyd.attack.pixels import to_levels, to_planes, to_unit
 from lowkeyd.model import Face, Pixels
 
 WORKING_PX = 128
@@ -77,12 +77,12 @@ def _stretch(start: int, length: int, limit: int) -> tuple[slice, tuple[int, int
 
 
 def shrink(photo: Pixels, square: Square, size: int) -> Tensor:
-    """The square at working size: 1 x 3 x size x size, [0, 1]."""
-    return resize(to_tensor(square.take(photo)), size)
+    """The square at working size: 1 x 3 x size x size, [0, 1], rounded to whole levels."""
+    return to_unit(resize(to_planes(square.take(photo)), size))
 
 
 def resize(x: Tensor, size: int) -> Tensor:
-    """N x 3 x H x W to N x 3 x size x size, anti-aliased when it shrinks."""
+    """N x 3 x H x W to N x 3 x size x size, anti-aliased when it shrinks; bytes stay bytes."""
     return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 

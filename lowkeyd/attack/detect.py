@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from lowkeyd.attack.cascade import Cascade, Found
 from lowkeyd.attack.crop import Square, interocular
+from lowkeyd.attack.pixels import to_planes
 from lowkeyd.model import Face, Pixels
 
 _LONGEST_SIDE_PX = 1600
@@ -106,8 +107,7 @@ def _to_size(square: Pixels, size_px: int) -> Pixels:
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    planes = torch.tensor(pixels).permute(2, 0, 1)[None].float()
-    resized = F.interpolate(planes, size, mode="bilinear", antialias=True)
+    resized = F.interpolate(to_planes(pixels).float(), size, mode="bilinear", antialias=True)
     levels: Pixels = resized[0].permute(1, 2, 0).round().byte().numpy()  # rounded once: landmarks are that sensitive
     return levels
 

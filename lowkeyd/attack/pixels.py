@@ -10,10 +10,19 @@ from lowkeyd.model import Pixels
 
 def to_tensor(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
     """H x W x 3 uint8 to 1 x 3 x H x W float32 [0, 1]."""
+    return to_unit(to_planes(pixels).to(device).contiguous())
+
+
+def to_planes(pixels: Pixels) -> Tensor:
+    """H x W x 3 uint8 to 1 x 3 x H x W uint8, which torch resizes ten times as fast as float32. A copy."""
     assert pixels.shape[2:] == (3,), f"bug: {pixels.shape}"
     assert pixels.dtype == np.uint8, f"bug: {pixels.dtype}"
-    planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))  # (3, H, W) uint8
-    return planes.to(device).float().div_(255.0).unsqueeze(0)
+    return torch.tensor(pixels).permute(2, 0, 1)[None]
+
+
+def to_unit(planes: Tensor) -> Tensor:
+    """1 x 3 x H x W uint8 to float32 [0, 1]."""
+    return planes.float().div_(255.0)
 
 
 def to_levels(delta: Tensor) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ from lowkeyd.model import Face, Pixels, Visibility
 
 BOX_SIDE = 4.0
 _BOX_PX = 160
+_SSIM_PX = 256
 _WINDOW = 11
 _WINDOW_SIGMA_PX = 1.5
 _IDENTICAL_DB = 100.0
@@ -35,7 +36,7 @@ def measure(original: Pixels, protected: Pixels, face: Face, perceptual: Percept
     return Visibility(
         lpips=float(perceptual.distance([layer[:1] for layer in features], [layer[1:] for layer in features])),
         psnr_db=_psnr(a, b),
-        ssim=ssim(*(_channel(box, _LUMA) for box in boxes)),
+        ssim=ssim(*(_channel(_at_viewing_size(box), _LUMA) for box in boxes)),
         chroma=_chroma(a, b),
     )
 
@@ -43,6 +44,13 @@ def measure(original: Pixels, protected: Pixels, face: Face, perceptual: Percept
 def _psnr(a: Tensor, b: Tensor) -> float:
     error = float((a - b).square().mean())
     return _IDENTICAL_DB if error == 0 else min(_IDENTICAL_DB, -10 * float(np.log10(error)))
+
+
+def _at_viewing_size(x: Tensor) -> Tensor:
+    """Averaged to about 256 pixels a side, as the authors of SSIM advise: in the pixels of a large face hardly anything
+    is ever seen."""
+    factor = max(1, round(min(x.shape[-2:]) / _SSIM_PX))
+    return F.avg_pool2d(x, factor)
 
 
 def ssim(a: Tensor, b: Tensor) -> float:

@@ -4,6 +4,7 @@ import torch
 from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
 
+from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.visibility import measure, ssim
 from lowkeyd.model import Face, Pixels
@@ -43,3 +44,15 @@ def test_ssim_agrees_with_scikit_image(portrait: Pixels) -> None:
     )
     ours = ssim(*(torch.from_numpy(x).float()[None, None] for x in (a, b)))
     assert ours == pytest.approx(float(theirs), abs=2e-3)
+
+
+def test_a_photo_of_four_times_the_pixels_has_about_the_same_ssim(
+    portrait: Pixels, face: Face, perceptual: Perceptual
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 5, portrait.shape)
+    changed = np.clip(portrait + noise, 0, 255).astype(np.uint8)
+    small = measure(portrait, changed, face, perceptual, "cpu")
+    large = measure(
+        *(photo.repeat(4, 0).repeat(4, 1) for photo in (portrait, changed)), scaled(face, 4), perceptual, "cpu"
+    )
+    assert large.ssim == pytest.approx(small.ssim, abs=0.015)
