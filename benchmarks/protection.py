@@ -46,6 +46,8 @@ def main() -> None:
         presets.PRESETS.update({name: replace(preset, steps=asked.steps) for name, preset in presets.PRESETS.items()})
     attack = config.Attack(ensemble=tuple(asked.ensemble), judges=tuple(asked.judge), models=asked.models.absolute())
     engine = Engine(attack, "auto", asked.threads)
+    if asked.steps:  # which faces fall behind is known for the presets' own steps only
+        engine.ensemble = [replace(network, reach=None) for network in engine.ensemble]
     gallery = Gallery(people(asked.people, None), engine, config.Config(attack=attack), lambda: None)
     chosen = gallery.choose(asked.protect)
     print(f"{len(chosen)} people protected in a gallery of {len(gallery)}; attacked: {', '.join(asked.ensemble)}")

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 class Preset:
     """`psnr_db` and `lpips` are what a face may show, as `visibility.py` measures it; `steps` what it may cost.
 
-    `step_size` is the root mean square of the first step over a face, in [0, 1]. `reached`: the mean distance of a
-    common face over the first half of the steps, by which those that fall behind are known.
+    `step_size` is the root mean square of the first step over a face, in [0, 1]. `reach`: the mean distance of a
+    common face over the first half of the steps when dlib is attacked, by which those that fall behind are known.
     """
 
     psnr_db: float
     lpips: float
     steps: int
     step_size: float
-    reached: float
+    reach: float
 
 
 PAPER = "paper"
 """The name of the released loop's own settings, which keep no budget: `attack/paper.py`."""
 
 PRESETS = {  # from weak to strong
-    "subtle": Preset(psnr_db=40.15, lpips=0.0052, steps=24, step_size=0.008, reached=0.649),
-    "balanced": Preset(psnr_db=37.3, lpips=0.0078, steps=15, step_size=0.0125, reached=0.643),
-    "strong": Preset(psnr_db=35.0, lpips=0.0095, steps=60, step_size=0.012, reached=1.09),
+    "subtle": Preset(psnr_db=40.15, lpips=0.0052, steps=24, step_size=0.008, reach=0.649),
+    "balanced": Preset(psnr_db=37.3, lpips=0.0078, steps=15, step_size=0.0125, reach=0.643),
+    "strong": Preset(psnr_db=35.0, lpips=0.0095, steps=60, step_size=0.012, reach=1.09),
 }
 
 

@@ -19,7 +19,7 @@ from lowkeyd.attack.tolerance import allowance
 from lowkeyd.attack.views import Matrix, View
 from lowkeyd.model import Face, Pixels
 
-FEW = replace(PRESETS["balanced"], steps=6, reached=0.38)  # as far as this face comes in three
+FEW = replace(PRESETS["balanced"], steps=6, reach=0.38)  # as far as this face comes in three
 LARGE = [WORKING_PX]
 
 
@@ -73,7 +73,7 @@ def test_a_smaller_budget_is_kept_too(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     strong, weak = (
-        optimise(x, points, LARGE, [dlib_network], perceptual, replace(FEW, psnr_db=db, reached=100), 0, nothing)
+        optimise(x, points, LARGE, [dlib_network], perceptual, replace(FEW, psnr_db=db, reach=100), 0, nothing)
         for db in (34.0, 40.0)
     )
     assert energy_db(weak) - energy_db(strong) == pytest.approx(6.0, abs=0.1)
@@ -91,18 +91,26 @@ def test_a_face_that_falls_behind_gets_more_and_one_that_is_ahead_less(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     behind, ahead = (
-        optimise(x, points, LARGE, [dlib_network], perceptual, replace(FEW, reached=reached), 0, nothing)
-        for reached in (100.0, 0.01)
+        optimise(x, points, LARGE, [dlib_network], perceptual, replace(FEW, reach=reach), 0, nothing)
+        for reach in (100.0, 0.01)
     )
     assert energy_db(behind) == pytest.approx(budget_db(x) - HELP_DB, abs=0.05)
     assert energy_db(ahead) == pytest.approx(budget_db(x) + HELP_DB, abs=0.05)
+
+
+def test_no_face_is_helped_when_nobody_knows_how_far_a_common_one_comes(
+    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+) -> None:
+    unknown = replace(dlib_network, reach=None)
+    delta = optimise(x, points, LARGE, [unknown], perceptual, replace(FEW, reach=100), 0, nothing)
+    assert energy_db(delta) == pytest.approx(budget_db(x), abs=0.05)
 
 
 def test_a_smooth_face_changes_less(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     smooth = resize(resize(x, 24), WORKING_PX)
-    behind = replace(FEW, reached=100)
+    behind = replace(FEW, reach=100)
     delta = optimise(smooth, points, LARGE, [dlib_network], perceptual, behind, 0, nothing)
     assert budget_db(smooth) > budget_db(x) + 1
     assert energy_db(delta) == pytest.approx(budget_db(smooth) - HELP_DB, abs=0.05)

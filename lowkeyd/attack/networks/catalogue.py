@@ -50,8 +50,9 @@ class FaceNetwork:
 
     `template`: where its chip (height, width) wants the five landmarks, in pixels; None for networks that are shown the
     detector's box. `unit`: whether its embeddings are compared by direction; `threshold`: one person below this
-    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `sha256`: of the file
-    that its weights came from.
+    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `reach`: how far
+    an attack of so many steps moves a common face, against dlib's network; None where nobody measured it. `sha256`: of
+    the file that its weights came from.
     """
 
     name: str
@@ -61,6 +62,7 @@ class FaceNetwork:
     unit: bool
     threshold: float
     centre: Tensor | None = None
+    reach: float | None = None
     sha256: str = ""
 
     def transforms(self, points: Landmarks) -> Landmarks:
@@ -91,6 +93,7 @@ def load(name: str, folder: Path, device: str) -> FaceNetwork:
         entry.family.unit,
         entry.threshold,
         _centre(entry.centre),
+        entry.reach,
         sha256(content),
     )
 

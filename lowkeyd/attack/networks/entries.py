@@ -44,6 +44,7 @@ class Entry:
     size: int | None = None
     sha256: str | None = None
     centre: str | None = None
+    reach: float | None = None
     package: str | None = None
 
     def path(self, folder: Path) -> Path:
