@@ -67,7 +67,8 @@ def optimise(
         clean = perceptual.features(x)
     alpha = torch.full((len(x),), _ALPHA, device=x.device)
     u, momentum = torch.zeros_like(x), torch.zeros_like(x)
-    halfway, reached, common = preset.steps // 2, torch.zeros(len(x), device=x.device), _reach(ensemble)
+    reached, halfway = torch.zeros(len(x), device=x.device), preset.steps // 2
+    common = _reach(ensemble)
     for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
         u.requires_grad_()
         x_adv = x + _hold(bearable * u, held)

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from lowkeyd.model import Pixels
 
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue in brightness: BT.601."""
+
 
 def to_tensor(pixels: Pixels, device: torch.device | str = "cpu") -> Tensor:
     """H x W x 3 uint8 to 1 x 3 x H x W float32 [0, 1]."""
@@ -23,6 +26,11 @@ def to_planes(pixels: Pixels) -> Tensor:
 def to_unit(planes: Tensor) -> Tensor:
     """1 x 3 x H x W uint8 to float32 [0, 1]."""
     return planes.float().div_(255.0)
+
+
+def channel(x: Tensor, weights: tuple[float, float, float]) -> Tensor:
+    """N x 3 x H x W to one weighted channel, N x 1 x H x W."""
+    return (x * torch.tensor(weights, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def to_levels(delta: Tensor) -> npt.NDArray[np.float32]:

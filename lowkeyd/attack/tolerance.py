@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack.crop import interocular, rim_mask
+from lowkeyd.attack.pixels import LUMA, channel
 from lowkeyd.attack.views import Matrix, gaussian
 
-_LUMA = (0.299, 0.587, 0.114)
 _REACH_PX = 1.5
 """How near contrast has to be to hide a change, in pixels of the working size."""
 _FLOOR = 0.03
@@ -22,7 +22,7 @@ _CEILING = 0.06
 _MIDDLE = 2.0
 """How much more the middle of a face gets than its surroundings: there a change moves every recogniser, while what is
 spent on hair and background shows and moves dlib alone."""
-_MIDDLE_REACH = 1.2
+_MIDDLE_SPREAD = 1.2
 """The middle's spread, in interocular distances."""
 _COMMON = 0.0437
 """What a common face bears, in the units of `_FLOOR`: the geometric mean over 600 faces of LFW."""
@@ -46,7 +46,7 @@ def allowance(x: Tensor) -> Tensor:
 
 def _contrast(x: Tensor) -> Tensor:
     """The variance of brightness around each pixel: N x 1 x S x S."""
-    luma = (x * torch.tensor(_LUMA, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    luma = channel(x, LUMA)
     blur = gaussian(x.shape[-1], _REACH_PX).to(x)
     mean = blur @ luma @ blur.T
     return (blur @ luma.square() @ blur.T - mean.square()).clamp_min(0)
@@ -55,7 +55,7 @@ def _contrast(x: Tensor) -> Tensor:
 def _middle(points: Matrix, size: int) -> Tensor:
     """1 far from eyes and nose, rising towards their middle: N x 1 x size x size."""
     middle = points[:, :3].mean(1)  # (N, 2)
-    reach = np.array([_MIDDLE_REACH * interocular(face) for face in points])
-    along = (np.arange(size) - middle[:, :, None]) / reach[:, None, None]  # (N, 2, size)
+    spread = np.array([_MIDDLE_SPREAD * interocular(face) for face in points])
+    along = (np.arange(size) - middle[:, :, None]) / spread[:, None, None]  # (N, 2, size)
     across, down = np.exp(-np.square(along) / 2).transpose(1, 0, 2)
     return torch.from_numpy(1 + _MIDDLE * down[:, :, None] * across[:, None, :]).float()[:, None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lowkeyd.attack.crop import Square, resize
 from lowkeyd.attack.perceptual import Perceptual
-from lowkeyd.attack.pixels import to_tensor
+from lowkeyd.attack.pixels import LUMA, channel, to_tensor
 from lowkeyd.attack.views import gaussian
 from lowkeyd.model import Face, Pixels, Visibility
 
@@ -21,7 +21,6 @@ _WINDOW = 11
 _WINDOW_SIGMA_PX = 1.5
 _IDENTICAL_DB = 100.0
 """PSNR of identical pictures is infinite, which JSON cannot say."""
-_LUMA = (0.299, 0.587, 0.114)
 _CB = (-0.168736, -0.331264, 0.5)
 _CR = (0.5, -0.418688, -0.081312)  # BT.601
 
@@ -36,7 +35,7 @@ def measure(original: Pixels, protected: Pixels, face: Face, perceptual: Percept
     return Visibility(
         lpips=float(perceptual.distance([layer[:1] for layer in features], [layer[1:] for layer in features])),
         psnr_db=_psnr(a, b),
-        ssim=ssim(*(_channel(_at_viewing_size(box), _LUMA) for box in boxes)),
+        ssim=ssim(*(channel(_at_viewing_size(box), LUMA) for box in boxes)),
         chroma=_chroma(a, b),
     )
 
@@ -80,10 +79,5 @@ def _blur(x: Tensor) -> Tensor:
 
 def _chroma(a: Tensor, b: Tensor) -> float:
     """Visible tint is low-frequency colour: mean absolute difference of Cb and Cr, 0..255, after 8 x 8 averaging."""
-    planes = [F.avg_pool2d(_channel(b - a, weights), 8) for weights in (_CB, _CR)]
+    planes = [F.avg_pool2d(channel(b - a, weights), 8) for weights in (_CB, _CR)]
     return 255.0 * float(torch.stack(planes).abs().mean())
-
-
-def _channel(x: Tensor, weights: tuple[float, float, float]) -> Tensor:
-    """N x 3 x H x W to one weighted channel."""
-    return (x * torch.tensor(weights, device=x.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
