@@ -19,7 +19,7 @@ from lowkeyd.attack.tolerance import allowance
 from lowkeyd.attack.views import Matrix, View
 from lowkeyd.model import Face, Pixels
 
-FEW = replace(PRESETS["balanced"], steps=6, reach=0.38)  # as far as this face comes in three
+FEW = replace(PRESETS["balanced"], steps=6)
 LARGE = [WORKING_PX]
 
 
@@ -39,6 +39,11 @@ def nothing() -> None:
 
 HELP_DB = 20 * math.log10(1.2)
 """What faces that fall behind get more at most."""
+
+
+def unhelped(network: FaceNetwork) -> FaceNetwork:
+    """For which nobody knows how far a common face comes, so that all keep to the budget itself."""
+    return replace(network, reach=None)
 
 
 def energy_db(delta: Tensor) -> float:
@@ -61,30 +66,30 @@ def papers(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Per
 def test_the_face_moves_away_within_its_budget(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
-    delta = optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing)
+    delta = optimise(x, points, LARGE, [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
     moved = Objective([dlib_network], x, points).protection(x + delta, [View()])
     noise = delta.abs().mean() * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).sign()
     by_chance = Objective([dlib_network], x, points).protection(x + noise, [View()])
     assert float(moved) > 10 * float(by_chance)
-    assert energy_db(delta) == pytest.approx(budget_db(x), abs=0.3)
+    assert energy_db(delta) == pytest.approx(budget_db(x), abs=0.05)
 
 
 def test_a_smaller_budget_is_kept_too(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     strong, weak = (
-        optimise(x, points, LARGE, [dlib_network], perceptual, replace(FEW, psnr_db=db, reach=100), 0, nothing)
+        optimise(x, points, LARGE, [unhelped(dlib_network)], perceptual, replace(FEW, psnr_db=db), 0, nothing)
         for db in (34.0, 40.0)
     )
-    assert energy_db(weak) - energy_db(strong) == pytest.approx(6.0, abs=0.1)
+    assert float(strong.square().mean() / weak.square().mean()) == pytest.approx(10**0.6, rel=0.02)
 
 
 def test_of_a_small_face_what_its_pixels_can_hold_is_the_budget(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
-    delta = optimise(x, points, [40], [dlib_network], perceptual, FEW, 0, nothing)
+    delta = optimise(x, points, [40], [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
     left = resize(resize(delta, 40), WORKING_PX)
-    assert energy_db(left) == pytest.approx(budget_db(x), abs=0.3)
+    assert energy_db(left) == pytest.approx(budget_db(x), abs=0.05)
 
 
 def test_a_face_that_falls_behind_gets_more_and_one_that_is_ahead_less(
@@ -101,8 +106,7 @@ def test_a_face_that_falls_behind_gets_more_and_one_that_is_ahead_less(
 def test_no_face_is_helped_when_nobody_knows_how_far_a_common_one_comes(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
-    unknown = replace(dlib_network, reach=None)
-    delta = optimise(x, points, LARGE, [unknown], perceptual, replace(FEW, reach=100), 0, nothing)
+    delta = optimise(x, points, LARGE, [unhelped(dlib_network)], perceptual, replace(FEW, reach=100), 0, nothing)
     assert energy_db(delta) == pytest.approx(budget_db(x), abs=0.05)
 
 
@@ -110,10 +114,9 @@ def test_a_smooth_face_changes_less(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     smooth = resize(resize(x, 24), WORKING_PX)
-    behind = replace(FEW, reach=100)
-    delta = optimise(smooth, points, LARGE, [dlib_network], perceptual, behind, 0, nothing)
+    delta = optimise(smooth, points, LARGE, [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
     assert budget_db(smooth) > budget_db(x) + 1
-    assert energy_db(delta) == pytest.approx(budget_db(smooth) - HELP_DB, abs=0.05)
+    assert energy_db(delta) == pytest.approx(budget_db(smooth), abs=0.05)
 
 
 def test_it_is_the_same_for_the_same_seed_and_whoever_shares_the_batch(
