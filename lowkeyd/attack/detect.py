@@ -107,8 +107,8 @@ def _to_size(square: Pixels, size_px: int) -> Pixels:
 
 
 def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    resized = F.interpolate(to_planes(pixels).float(), size, mode="bilinear", antialias=True)
-    levels: Pixels = resized[0].permute(1, 2, 0).round().byte().numpy()  # rounded once: landmarks are that sensitive
+    resized = F.interpolate(to_planes(pixels), size, mode="bilinear", antialias=True)
+    levels: Pixels = resized[0].permute(1, 2, 0).contiguous().numpy()
     return levels
 
 
