@@ -123,7 +123,7 @@ def is_lossy(encoded: Encoded, picture: Picture) -> bool:
 def as_shared(pixels: Pixels) -> Pixels:
     """About what a social network makes of a photo: at most 1080 pixels a side, JPEG at quality 75."""
     image = Image.fromarray(pixels)
-    image.thumbnail((_SHARED_PX, _SHARED_PX), Image.Resampling.LANCZOS)
+    image.thumbnail((_SHARED_PX, _SHARED_PX), Image.Resampling.HAMMING)  # nearly as sharp as Lanczos, in half the time
     return recompress(np.asarray(image))
 
 
