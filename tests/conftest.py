@@ -1,11 +1,13 @@
 """What all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; threads that share a core wait for each other
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, every daemon that tests start would be deaf to it
 
 
 @pytest.fixture(autouse=True)
