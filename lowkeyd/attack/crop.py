@@ -81,9 +81,9 @@ def shrink(photo: Pixels, square: Square, size: int) -> Tensor:
     return to_unit(resize(to_planes(square.take(photo)), size))
 
 
-def resize(x: Tensor, size: int) -> Tensor:
-    """N x 3 x H x W to N x 3 x size x size, anti-aliased when it shrinks; bytes stay bytes."""
-    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+def resize(x: Tensor, size: int | tuple[int, int]) -> Tensor:
+    """N x 3 x H x W to another height and width, or to a square, anti-aliased when it shrinks; bytes stay bytes."""
+    return F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def rim_mask(size: int) -> Tensor:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from lowkeyd.attack.cascade import Cascade, Found
-from lowkeyd.attack.crop import Square, interocular
+from lowkeyd.attack.crop import Square, interocular, resize
 from lowkeyd.attack.pixels import to_planes
 from lowkeyd.model import Face, Pixels
 
@@ -48,7 +47,7 @@ class Detector:
         None for those that the detector no longer finds there.
         """
         squares = [Square.around(face, _LOOK_SIDE) for _, face in places]
-        looks = [_to_size(square.take(photo), _LOOK_PX) for (photo, _), square in zip(places, squares, strict=True)]
+        looks = [_resized(square.take(photo), _LOOK_PX) for (photo, _), square in zip(places, squares, strict=True)]
         found = self._detect(np.stack(looks), _MIN_NEAR_FACE_PX) if looks else []
         return [
             _nearest([_placed(f, square) for f in faces], face)
@@ -102,13 +101,8 @@ def _shrink(pixels: Pixels, scale: float) -> Pixels:
     return _resized(pixels, (height, width))
 
 
-def _to_size(square: Pixels, size_px: int) -> Pixels:
-    return _resized(square, (size_px, size_px))
-
-
-def _resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    resized = F.interpolate(to_planes(pixels), size, mode="bilinear", antialias=True)
-    levels: Pixels = resized[0].permute(1, 2, 0).contiguous().numpy()
+def _resized(pixels: Pixels, size: int | tuple[int, int]) -> Pixels:
+    levels: Pixels = resize(to_planes(pixels), size)[0].permute(1, 2, 0).numpy()
     return levels
 
 
