@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; threads that share a core wait for each other
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, every daemon that tests start would be deaf to it
+# Under nohup, or started by a script in the background, everything that tests start would be deaf to these.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
