@@ -19,6 +19,9 @@ from lowkeyd.attack.visibility import BOX_SIDE
 _MOMENTUM = 0.6
 _COLOUR = 0.4
 """Of the gradient's colour part: tint is the first thing that people see, and buys little."""
+_FINE_PX, _COARSE_PX, _COARSE = 0.8, 4.0, 0.3
+"""Of the gradient, what is finer than the first sigma (in pixels of the working size) is smoothed away (Dong et al.
+2019): LPIPS sees it, other networks do not. Of what is coarser than the second, a share: people see it as shading."""
 _ALPHA = 3.0
 """The weight of LPIPS at the start; each face's own adapts until it keeps its budget."""
 LPIPS_FROM = 0.5
@@ -62,6 +65,7 @@ def optimise(
     )
     mean = 10 ** ((_ENLARGING_DB - preset.psnr_db) / 20) * BOX_SIDE / SIDE  # root mean square over the square
     radius = mean * allowance(x)  # (N, 1, 1, 1)
+    fine, coarse = (views.gaussian(size, sigma).to(x) for sigma in (_FINE_PX, _COARSE_PX))
     objective = Objective(ensemble, x, points, centred)
     with torch.no_grad():
         clean = perceptual.features(x)
@@ -84,7 +88,7 @@ def optimise(
         (gradient,) = torch.autograd.grad(gain.sum(), u)
         u = u.detach()
         grey = gradient.mean(1, keepdim=True)
-        gradient = grey + colour * (gradient - grey)
+        gradient = _blur(grey + colour * (gradient - grey), fine) - _COARSE * _blur(grey, coarse)
         momentum = _MOMENTUM * momentum + gradient / _per_face(gradient.abs())
         decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
         u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
@@ -106,7 +110,12 @@ def _help(behind: Tensor) -> Tensor:
 
 def _hold(delta: Tensor, held: Tensor | None) -> Tensor:
     """What is left of differences (N x 3 x S x S) when they are shrunk to the pixels that there are."""
-    return delta if held is None else held @ delta @ held.mT
+    return delta if held is None else _blur(delta, held)
+
+
+def _blur(x: Tensor, along: Tensor) -> Tensor:
+    """Pictures blurred along both axes by a matrix, one for all or one for each (N x 1 x S x S): same shape."""
+    return along @ x @ along.mT
 
 
 def _has_colour(x: Tensor) -> Tensor:
