@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack import align, paper
+from lowkeyd.attack import optimise as module
 from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, resize, shrink
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.objective import Objective
@@ -16,7 +17,7 @@ from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PRESETS
 from lowkeyd.attack.tolerance import allowance
-from lowkeyd.attack.views import Matrix, View
+from lowkeyd.attack.views import Matrix, View, gaussian
 from lowkeyd.model import Face, Pixels
 
 FEW = replace(PRESETS["balanced"], steps=6)
@@ -177,3 +178,21 @@ def test_a_larger_weight_of_lpips_is_less_to_see(
         x + paper.optimise(x, points, [dlib_network], perceptual, 0, nothing, alpha=alpha) for alpha in (0.05, 0.2)
     )
     assert float(perceptual(x, heavy)) < float(perceptual(x, light))
+
+
+def test_the_budget_goes_neither_to_the_finest_change_nor_to_the_coarsest(
+    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shares() -> tuple[float, float]:
+        """Of brightness: what of the change's energy a blur of 0.8 pixels takes away, and what one of 4 leaves."""
+        delta = optimise(x, points, LARGE, [dlib_network], perceptual, FEW, 0, nothing)
+        grey = delta.mean(1, keepdim=True)
+        fine, coarse = (gaussian(WORKING_PX, sigma) for sigma in (0.8, 4.0))
+        finest, coarsest = grey - fine @ grey @ fine.T, coarse @ grey @ coarse.T
+        return float(finest.square().sum() / grey.square().sum()), float(coarsest.square().sum() / grey.square().sum())
+
+    finest, coarsest = shares()
+    monkeypatch.setattr(module, "_COARSE", 0.0)
+    assert coarsest < 0.9 * shares()[1]
+    monkeypatch.setattr(module, "_FINE_PX", 0.0)
+    assert finest < 0.7 * shares()[0]
