@@ -13,7 +13,7 @@ from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset
 from lowkeyd.attack.tolerance import allowance, tolerance
-from lowkeyd.attack.views import Matrix, rescaling
+from lowkeyd.attack.views import Matrix, both_ways, rescaling
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
@@ -88,7 +88,7 @@ def optimise(
         (gradient,) = torch.autograd.grad(gain.sum(), u)
         u = u.detach()
         grey = gradient.mean(1, keepdim=True)
-        gradient = _blur(grey + colour * (gradient - grey), fine) - _COARSE * _blur(grey, coarse)
+        gradient = both_ways(grey + colour * (gradient - grey), fine) - _COARSE * both_ways(grey, coarse)
         momentum = _MOMENTUM * momentum + gradient / _per_face(gradient.abs())
         decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
         u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
@@ -110,12 +110,7 @@ def _help(behind: Tensor) -> Tensor:
 
 def _hold(delta: Tensor, held: Tensor | None) -> Tensor:
     """What is left of differences (N x 3 x S x S) when they are shrunk to the pixels that there are."""
-    return delta if held is None else _blur(delta, held)
-
-
-def _blur(x: Tensor, along: Tensor) -> Tensor:
-    """Pictures blurred along both axes by a matrix, one for all or one for each (N x 1 x S x S): same shape."""
-    return along @ x @ along.mT
+    return delta if held is None else both_ways(delta, held)
 
 
 def _has_colour(x: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class View:
     def smooth(self, x: Tensor) -> Tensor:
         """N x 3 x S x S."""
         noisy = x if self.noise is None else x + self.noise
-        return noisy if self.smoothing is None else self.smoothing @ noisy @ self.smoothing.T
+        return noisy if self.smoothing is None else both_ways(noisy, self.smoothing)
 
     def place(self, points: Matrix) -> Matrix:
         """N x 7 x 2, in pixels of the face."""
@@ -109,6 +109,12 @@ def _placement(point: npt.NDArray[np.float64], rng: np.random.Generator) -> Plac
     jitter[:5] = rng.normal(0, _JITTER, (5, 2))  # a box has no details to be found a little beside
     shift = _SHIFT * np.array(shifted)
     return Placement(turn.astype(np.float32), shift.astype(np.float32), jitter.astype(np.float32))
+
+
+def both_ways(x: Tensor, along: Tensor) -> Tensor:
+    """Pictures (N x C x S x S) blurred or rescaled along both axes by a matrix, S x S for all or N x 1 x S x S: same
+    shape."""
+    return along @ x @ along.mT
 
 
 def gaussian(size: int, sigma_px: float) -> Tensor:
