@@ -26,6 +26,9 @@ VICTIMS = ("daemon", "worker", "both")
 CLOCKS = ("-400d", "+400d")
 SETTLED = {"done", "no_face", "failed"}
 _PAGE = 4096
+_IMPATIENCE = 0.25
+"""How many of the daemons that start may be killed before they are up. Were it all of them, a machine on which starting
+takes longer than the pause between kills would never get anything done."""
 
 
 @dataclass
@@ -114,10 +117,18 @@ class Storm:
         deadline = time.monotonic() + patience_s
         while not self._over(backlog):
             with self.home.daemon(wait=False, **self._environment()) as daemon:
+                self._let_come_up(daemon)
                 while self._until_kill(daemon, backlog):
                     if self._kill(daemon) != "worker":
                         break
             assert time.monotonic() < deadline, f"no end in sight: {self.home.counts()}"
+
+    def _let_come_up(self, daemon: Daemon) -> None:
+        """Mostly; not longer than until it ends, as it does on a full disk."""
+        if self._chance.random() < _IMPATIENCE:
+            return
+        while daemon.process.poll() is None and daemon.hear(0.2) != "READY=1":
+            pass
 
     def _until_kill(self, daemon: Daemon, backlog: int) -> bool:
         """False if it ended by itself, as it does on a full disk, or if all is over."""
