@@ -31,6 +31,7 @@ class Engine:
     def __init__(self, settings: config.Attack, device: str = "auto", threads: int = 0) -> None:
         if threads:
             torch.set_num_threads(threads)
+        self._threads = torch.get_num_threads()
         self.device = _device(device)
         self._seed = settings.seed
         self.perceptual = Perceptual(self.device)
@@ -40,6 +41,11 @@ class Engine:
         catalogue.refuse_twins(self.ensemble, judges)
         recognisers = [Recogniser(network, network in self.ensemble) for network in [*self.ensemble, *judges]]
         self._judges = Judges(self._detector, recognisers, self.perceptual, self.device)
+
+    def share_cores(self) -> None:
+        """For a thread that works beside another one: from now it takes half of the cores. Other threads that have
+        worked before keep what they have."""
+        torch.set_num_threads(max(1, self._threads // 2))
 
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
         """Every face, from left to right. Raises OutOfMemory."""

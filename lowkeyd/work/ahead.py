@@ -1,4 +1,4 @@
-"""What one item needs from a single core is done while the item before it keeps the others, or the GPU, busy."""
+"""Two items at once: what one of them needs from a single core does not leave the others idle."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,15 +9,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def one_ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, Future[R]]]:
-    """Items in order, each with what comes of it: it was begun, in a thread, when the one before was handed out.
+def two_at_once(
+    work: Callable[[T], R], items: Iterable[T], begin: Callable[[], None] = lambda: None
+) -> Iterator[tuple[T, Future[R]]]:
+    """Items in order, each with what comes of it, once the next one was begun too. Both threads call `begin` first.
 
-    No more than one is ahead, since photos are large.
+    No more than two are begun and not handed out, since photos are large.
     """
     begun: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(2, initializer=begin) as threads:
         for item in items:
-            begun.append((item, thread.submit(work, item)))
+            begun.append((item, threads.submit(work, item)))
             if len(begun) > 1:
                 yield begun.popleft()
         yield from begun

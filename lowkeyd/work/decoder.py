@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from multiprocessing.connection import Connection
 
@@ -24,6 +25,7 @@ class Decoder:
     def __init__(self, limits: Limits, max_decode_s: float) -> None:
         self._limits = limits
         self._max_decode_s = max_decode_s
+        self._in_use = threading.Lock()
         self._start()
 
     def _start(self) -> None:
@@ -42,11 +44,12 @@ class Decoder:
 
     def decode(self, content: bytes) -> Picture:
         """As `imaging.decode` does it, in the other process. Raises what that raises, PhotoTooLarge beyond its limits,
-        and UnreadablePhoto when a decoder crashed."""
-        try:
-            outcome = self._ask(content)
-        except (EOFError, OSError):
-            outcome = self._buried()
+        and UnreadablePhoto when a decoder crashed. One photo at a time, whichever threads ask."""
+        with self._in_use:
+            try:
+                outcome = self._ask(content)
+            except (EOFError, OSError):
+                outcome = self._buried()
         if isinstance(outcome, Picture):
             return outcome
         raise outcome

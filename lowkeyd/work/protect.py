@@ -1,12 +1,11 @@
 """The whole way of a photo from bytes to bytes: decode, detect, optimise, encode, verify.
 
-Faces of several photos are optimised together, which costs half as much per face as one by one. While one photo's faces
-are looked for, the next is decoded; while one copy is judged, the next is encoded.
+Faces of several photos are optimised together, which costs half as much per face as one by one. Before and after that
+two photos at a time are in work, each with half of the cores, which small networks and codecs use better.
 """
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -19,7 +18,7 @@ from lowkeyd.errors import OutOfMemory, PhotoError, PhotoLeftAlone, ProtectionTo
 from lowkeyd.imaging.decode import Picture, decode
 from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
-from lowkeyd.work.ahead import one_ahead
+from lowkeyd.work.ahead import two_at_once
 from lowkeyd.work.decoder import Decoder
 from lowkeyd.work.limits import limits
 from lowkeyd.work.messages import Outcome, Reached, Stepped
@@ -27,8 +26,6 @@ from lowkeyd.work.messages import Outcome, Reached, Stepped
 K = TypeVar("K", bound=Hashable)
 Tell = Callable[[Reached[K] | Stepped], None]
 Read = Callable[[], bytes]
-Packed = tuple[Encoded, Versions]
-"""A finished copy, and what its judges look at."""
 
 
 @dataclass
@@ -63,10 +60,11 @@ class Protector:
 
     def run(self, photos: Iterable[tuple[K, Read]], tell: Tell[K]) -> Iterator[tuple[K, Outcome]]:
         """Protect photos, each given as a key and a way to read its bytes. Outcomes come as they are reached, not in
-        order; errors about one photo are outcomes."""
+        order; errors about one photo are outcomes. `tell` is called from several threads."""
         group: list[_Found[K]] = []
-        for (key, _, started), picture in one_ahead(lambda photo: self._decode(photo[1]()), _begun(photos, tell)):
-            found = self._find(key, picture, started, tell)
+        looking = two_at_once(lambda photo: self._find(*photo, tell), _begun(photos, tell), self._engine.share_cores)
+        for (key, *_), coming in looking:
+            found = coming.result()
             if not isinstance(found, _Found):
                 yield key, found
                 continue
@@ -76,9 +74,9 @@ class Protector:
             group.append(found)
         yield from self._protect(group, tell)
 
-    def _find(self, key: K, decoded: Future[Picture], started: float, tell: Tell[K]) -> _Found[K] | Outcome:
+    def _find(self, key: K, read: Read, started: float, tell: Tell[K]) -> _Found[K] | Outcome:
         try:
-            picture = decoded.result()
+            picture = self._decode(read())
             tell(Reached(key, Stage.DETECT))
             faces = self._engine.detect(picture.pixels)
         except (PhotoError, TryLater) as error:
@@ -134,9 +132,9 @@ class Protector:
         if short_of_memory is not None:
             yield from self._with_less(group, preset, tell, short_of_memory)
             return
-        copies = _encoding(zip(group, protected, strict=True), tell)
-        for (photo, pixels), packed in one_ahead(lambda copy: self._pack(*copy, fine=False), copies):
-            yield photo, self._deliver(photo, pixels, packed, preset, tell)
+        copies = zip(group, protected, strict=True)
+        finishing = two_at_once(lambda copy: self._deliver(*copy, preset, tell), copies, self._engine.share_cores)
+        yield from ((photo, delivered.result()) for (photo, _), delivered in finishing)
 
     def _with_less(
         self, group: list[_Found[K]], preset: str, tell: Tell[K], error: OutOfMemory
@@ -150,28 +148,27 @@ class Protector:
             yield from self._attempt(part, preset, tell)
 
     def _deliver(
-        self, photo: _Found[K], pixels: Pixels, packed: Future[Packed], preset: str, tell: Tell[K]
+        self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K]
     ) -> Protected | PhotoError | TryLater:
         try:
-            encoded, verdict = self._judge(photo, packed.result(), preset, tell)
+            encoded, verdict = self._pack(photo, pixels, preset, tell, fine=False)
             if verdict.strength is not Strength.PROTECTED and is_lossy(encoded, photo.picture):
                 # Coarse compression may have rounded the protection away; if it was not that, the smaller file stays.
-                tell(Reached(photo.key, Stage.ENCODE))
-                finer = self._judge(photo, self._pack(photo, pixels, fine=True), preset, tell)
+                finer = self._pack(photo, pixels, preset, tell, fine=True)
                 encoded, verdict = finer if finer[1].accepted < verdict.accepted else (encoded, verdict)
         except (PhotoError, TryLater) as error:
             return error
         seconds = time.monotonic() - photo.started
         return Protected(encoded.content, encoded.suffix, verdict, seconds, photo.picture.left_out)
 
-    def _pack(self, photo: _Found[K], pixels: Pixels, *, fine: bool) -> Packed:
+    def _pack(
+        self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K], *, fine: bool
+    ) -> tuple[Encoded, Verdict]:
+        tell(Reached(photo.key, Stage.ENCODE))
         encoded = encode(photo.picture, pixels, self._outbox, self._metadata, fine=fine)
-        delivered = decode(encoded.content, self._limits).pixels  # what is judged is what is delivered
-        return encoded, Versions(photo.picture.pixels, photo.as_is, delivered, as_shared(delivered))
-
-    def _judge(self, photo: _Found[K], packed: Packed, preset: str, tell: Tell[K]) -> tuple[Encoded, Verdict]:
-        encoded, versions = packed
         tell(Reached(photo.key, Stage.VERIFY))
+        delivered = decode(encoded.content, self._limits).pixels  # what is judged is what is delivered
+        versions = Versions(photo.picture.pixels, photo.as_is, delivered, as_shared(delivered))
         return encoded, self._engine.verify(versions, photo.faces, preset)
 
     def _allowed(self, outcome: Protected | PhotoError | TryLater) -> Outcome:
@@ -189,13 +186,6 @@ def _begun(photos: Iterable[tuple[K, Read]], tell: Tell[K]) -> Iterator[tuple[K,
     for key, read in photos:
         tell(Reached(key, Stage.DECODE))
         yield key, read, time.monotonic()
-
-
-def _encoding(copies: Iterable[tuple[_Found[K], Pixels]], tell: Tell[K]) -> Iterator[tuple[_Found[K], Pixels]]:
-    """Copies that are now encoded."""
-    for photo, pixels in copies:
-        tell(Reached(photo.key, Stage.ENCODE))
-        yield photo, pixels
 
 
 def _is_weak(outcome: Protected | PhotoError | TryLater) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import resource
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -60,14 +61,20 @@ def serve_with(load: Callable[[], "Protector"], connection: Connection, worker: 
 
 def _serve(load: Callable[[], "Protector"], connection: Connection, max_bytes: int) -> None:
     started = time.monotonic()
+    sending = threading.Lock()
+
+    def tell(news: object) -> None:
+        with sending:  # connections are not for several threads at once
+            connection.send(news)
+
     protector = load()
-    connection.send(Ready(protector.device, time.monotonic() - started))
+    tell(Ready(protector.device, time.monotonic() - started))
     while True:
         tasks: list[Task] = connection.recv()
         photos = [(task.job, partial(_read, task, max_bytes)) for task in tasks]
-        for job, outcome in protector.run(photos, connection.send):
-            connection.send(Finished(job, outcome))
-        connection.send(BatchDone(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        for job, outcome in protector.run(photos, tell):
+            tell(Finished(job, outcome))
+        tell(BatchDone(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 def _read(task: Task, max_bytes: int) -> bytes:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,13 @@ def test_only_the_faces_square_changes(portrait: Pixels, face: Face, protected: 
     assert (protected[outside] == portrait[outside]).all()
     assert (protected[~outside] != portrait[~outside]).any(axis=1).mean() > 0.3
     assert protected.dtype == np.uint8
+
+
+def test_a_thread_that_shares_the_cores_leaves_the_others_theirs(engine: Engine) -> None:
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(1, initializer=engine.share_cores) as thread:
+        assert thread.submit(torch.get_num_threads).result() == max(1, before // 2)
+    assert torch.get_num_threads() == before
 
 
 def versions(original: Pixels, delivered: Pixels) -> Versions:

@@ -2,28 +2,36 @@ import threading
 
 import pytest
 
-from lowkeyd.work.ahead import one_ahead
+from lowkeyd.work.ahead import two_at_once
 
 PATIENCE_S = 60
 
 
-def test_the_next_item_is_worked_on_while_the_one_before_is_in_hand() -> None:
-    begun = {number: threading.Event() for number in range(3)}
+def test_two_items_are_worked_on_at_once() -> None:
+    both = threading.Barrier(2)
 
     def square(number: int) -> int:
-        begun[number].set()
+        both.wait(PATIENCE_S)
         return number * number
 
-    squares = []
-    for number, squared in one_ahead(square, range(3)):
-        squares.append(squared.result())
-        assert number == 2 or begun[number + 1].wait(PATIENCE_S)
-    assert squares == [0, 1, 4]
+    assert [squared.result() for _, squared in two_at_once(square, range(4))] == [0, 1, 4, 9]
 
 
-def test_no_more_than_one_item_is_taken_ahead() -> None:
+def test_each_thread_is_made_ready_first() -> None:
+    local, both = threading.local(), threading.Barrier(2)
+
+    def ready(_: int) -> bool:
+        both.wait(PATIENCE_S)
+        is_ready: bool = local.ready
+        return is_ready
+
+    found = two_at_once(ready, range(2), lambda: setattr(local, "ready", True))
+    assert all(future.result() for _, future in found)
+
+
+def test_no_more_than_two_items_are_begun_and_not_handed_out() -> None:
     taken: list[int] = []
-    coming = one_ahead(lambda number: number, (taken.append(number) or number for number in range(9)))
+    coming = two_at_once(lambda number: number, (taken.append(number) or number for number in range(9)))
     next(coming)
     assert taken == [0, 1]
     next(coming)
@@ -32,7 +40,7 @@ def test_no_more_than_one_item_is_taken_ahead() -> None:
 
 
 def test_what_goes_wrong_with_one_item_concerns_no_other() -> None:
-    halves = list(one_ahead(lambda number: 1 / number, [2, 0, 4]))
+    halves = list(two_at_once(lambda number: 1 / number, [2, 0, 4]))
     assert [item for item, _ in halves] == [2, 0, 4]
     assert halves[0][1].result() == 0.5
     with pytest.raises(ZeroDivisionError):
@@ -41,4 +49,4 @@ def test_what_goes_wrong_with_one_item_concerns_no_other() -> None:
 
 
 def test_nothing_comes_of_nothing() -> None:
-    assert list(one_ahead(str, [])) == []
+    assert list(two_at_once(str, [])) == []

@@ -6,6 +6,7 @@ import signal
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_the_picture_is_the_same_as_if_it_were_decoded_here(decoder: Decoder, co
     np.testing.assert_array_equal(there.values, here.values)
     assert (there.space, there.format, there.labels, there.jpeg) == (here.space, here.format, here.labels, here.jpeg)
     there.pixels[0, 0] = 0  # can be written to
+
+
+def test_threads_that_ask_at_once_each_get_their_own_picture(decoder: Decoder) -> None:
+    shades = range(0, 250, 10)
+    photos = [saved(np.full((400, 300, 3), shade, np.uint8), format="PNG") for shade in shades]
+    with ThreadPoolExecutor(3) as threads:
+        pictures = list(threads.map(decoder.decode, photos))
+    assert [picture.pixels.mean() for picture in pictures] == list(shades)
 
 
 def test_refusals_come_over_with_reason_and_advice(decoder: Decoder) -> None:

@@ -40,6 +40,9 @@ class FakeEngine:
     def __init__(self, *_: Any) -> None:
         pass
 
+    def share_cores(self) -> None:
+        pass
+
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
         return (Face((20.0, 20.0, 80.0, 80.0), LANDMARKS, 1.0),) if photo.any() else ()
 

@@ -3,7 +3,8 @@
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from lowkeyd import config
 from lowkeyd.errors import PhotoChanged, PhotoTooLarge, PhotoUnreachable, WeightsError
 from lowkeyd.model import NoFace, Protected, Stage, sha256
 from lowkeyd.work import worker
-from lowkeyd.work.messages import BatchDone, Broken, Finished, Reached, Ready, Stepped, Task, Unfit
-from tests.stand_in import PREFIX, StandIn
+from lowkeyd.work.messages import BatchDone, Broken, Finished, Outcome, Reached, Ready, Stepped, Task, Unfit
+from tests.stand_in import PREFIX, StandIn, protected
 
 PATIENCE_S = 30.0
+
+Photos = Iterable[tuple[int, Callable[[], bytes]]]
+Tell = Callable[[Reached[int] | Stepped], None]
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +99,26 @@ def test_one_batch_after_another(tmp_path: Path, worker_here: Conversation) -> N
     for job in (1, 2):
         heard = worker_here.ask(task(tmp_path, b"no face here", job))
         assert Finished(job, NoFace(0.1)) in heard
+
+
+def test_what_several_threads_tell_arrives_whole(tmp_path: Path) -> None:
+    class Talkative(StandIn):
+        """Large copies, while other threads tell how far they are: torn apart, none of it could be read."""
+
+        def run(self, photos: Photos, tell: Tell) -> Iterator[tuple[int, Outcome]]:
+            with ThreadPoolExecutor(3) as threads:
+                for key, _ in photos:
+                    told = [threads.submit(tell, Stepped(step, 300)) for step in range(300)]
+                    for _ in range(10):
+                        yield key, protected(bytes(1_000_000))
+                    assert not any(one.exception() for one in told)
+
+    conversation = Conversation(Talkative, config.Worker())
+    conversation.hear()
+    *news, done = conversation.ask(task(tmp_path, b"a portrait"))
+    assert isinstance(done, BatchDone)
+    assert len(news) == 310
+    conversation.hang_up()
 
 
 def errors(heard: list[object]) -> list[type]:
