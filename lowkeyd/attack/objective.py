@@ -4,7 +4,7 @@
 
 The reference is always the clean face, unblurred and in its own place, both mirror images added: that is nearer to what
 other photos of the person have in common. Two distances d are offered: the paper's, and one that measures angles from
-the network's mean face.
+the network's mean face, and lengths.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,32 +21,38 @@ Distance = Callable[[FaceNetwork, Tensor, Tensor], Tensor]
 
 
 def embed(network: FaceNetwork, x: Tensor, points: Matrix, view: View) -> Tensor:
-    """Unit embeddings (N x dimensions) of faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2, pixels of x)."""
+    """Raw embeddings (N x dimensions) of faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2, pixels of x)."""
     transforms = network.transforms(view.place(points))
     chips = align.warp(view.smooth(x), transforms, network.chip)
-    total = torch.stack([network.module(chips.flip(3) if mirror else chips) for mirror in view.mirrored]).sum(0)
-    return F.normalize(total)
+    return torch.stack([network.module(chips.flip(3) if mirror else chips) for mirror in view.mirrored]).mean(0)
 
 
 def squared(_network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tensor:
     """d as in the paper's released code: unit embeddings' squared distance, averaged over dimensions. N values."""
-    return (reference - embedding).square().mean(1)
+    return (F.normalize(reference) - F.normalize(embedding)).square().mean(1)
 
 
 _PULL = 0.8
 """How far towards the mean face angles are measured from: 0 is the plain cosine; at 1 faces near the mean have none."""
+_LENGTH = 0.4
+"""How much the embedding's length counts beside the angle."""
 
 
 def centred(network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tensor:
-    """One minus the cosine of the angle at (nearly) the network's mean face, where faces part: 0..2, N values.
+    """One minus the cosine of the angle at (nearly) the network's mean face, where faces part; and a share of the
+    logarithm of how much longer the embedding became, seen from there. N values.
 
     Seen from the origin, half of what moves an embedding is a face becoming less of a face, which other networks do not
-    follow; seen from the mean face it is one person becoming another. Networks without a known mean keep the origin.
+    follow; seen from the mean face it is one person becoming another. The surer a network is of a face, the longer is
+    its embedding (Meng et al. 2021): with its length it has to stay a face. Networks without a known mean keep the
+    origin.
     """
-    if network.centre is None:
-        return 1 - F.cosine_similarity(embedding, reference)
-    centre = _PULL * network.centre.to(embedding)
-    return 1 - F.cosine_similarity(embedding - centre, reference - centre)
+    centre = 0.0 if network.centre is None else _PULL * network.centre.to(embedding)
+    angle = 1 - F.cosine_similarity(F.normalize(embedding) - centre, F.normalize(reference) - centre)
+    common = reference.norm(dim=1, keepdim=True)
+    before, after = ((e / common - centre).norm(dim=1) for e in (reference, embedding))
+    longer: Tensor = (after / before).log()
+    return angle + _LENGTH * longer
 
 
 class Objective:

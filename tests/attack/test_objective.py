@@ -1,5 +1,6 @@
 """The objective against cases that can be worked out with a pencil."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,15 @@ def test_the_centred_distance_is_an_angle_at_the_mean_face() -> None:
     centre = torch.tensor([0.5, 0.5]) / 0.8  # what is subtracted is 0.8 of it
     between = replace(at_the_origin, centre=centre)
     assert centred(between, x, moved).tolist() == pytest.approx([2.0]), "opposite sides of the mean face"
+
+
+def test_of_two_embeddings_at_one_angle_the_longer_counts_more() -> None:
+    x = torch.tensor([[2.0, 0.0]])
+    for known in (None, torch.tensor([0.0, 0.0])):
+        of = replace(network(Colour(1)), centre=known)
+        short, same, long = (centred(of, x, torch.tensor([[0.0, length]])).item() for length in (1.0, 2.0, 4.0))
+        assert same == pytest.approx(1.0), "as long as the clean one: the angle alone"
+        assert (short, long) == pytest.approx((1 - 0.4 * math.log(2), 1 + 0.4 * math.log(2)))
 
 
 def test_the_distance_is_the_objectives_choice() -> None:
