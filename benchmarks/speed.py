@@ -233,7 +233,7 @@ class _Watch:
 
 
 def _whole_command(contents: list[bytes], threads: int) -> None:
-    """What `lowkeyd protect` and the daemon's worker do, where a thread decodes and encodes ahead."""
+    """What `lowkeyd protect` and the daemon's worker do, where two photos at a time are in work."""
     settings = config.Config(worker=config.Worker(threads=threads))
     protector = Protector(settings, "auto")
     readers = [(number, lambda content=content: content) for number, content in enumerate(contents)]

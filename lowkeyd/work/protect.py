@@ -18,10 +18,10 @@ from lowkeyd.errors import OutOfMemory, PhotoError, PhotoLeftAlone, ProtectionTo
 from lowkeyd.imaging.decode import Picture, decode
 from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
-from lowkeyd.work.ahead import two_at_once
 from lowkeyd.work.decoder import Decoder
 from lowkeyd.work.limits import limits
 from lowkeyd.work.messages import Outcome, Reached, Stepped
+from lowkeyd.work.pairs import two_at_once
 
 K = TypeVar("K", bound=Hashable)
 Tell = Callable[[Reached[K] | Stepped], None]
@@ -151,17 +151,17 @@ class Protector:
         self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K]
     ) -> Protected | PhotoError | TryLater:
         try:
-            encoded, verdict = self._pack(photo, pixels, preset, tell, fine=False)
+            encoded, verdict = self._encode_and_judge(photo, pixels, preset, tell, fine=False)
             if verdict.strength is not Strength.PROTECTED and is_lossy(encoded, photo.picture):
                 # Coarse compression may have rounded the protection away; if it was not that, the smaller file stays.
-                finer = self._pack(photo, pixels, preset, tell, fine=True)
+                finer = self._encode_and_judge(photo, pixels, preset, tell, fine=True)
                 encoded, verdict = finer if finer[1].accepted < verdict.accepted else (encoded, verdict)
         except (PhotoError, TryLater) as error:
             return error
         seconds = time.monotonic() - photo.started
         return Protected(encoded.content, encoded.suffix, verdict, seconds, photo.picture.left_out)
 
-    def _pack(
+    def _encode_and_judge(
         self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K], *, fine: bool
     ) -> tuple[Encoded, Verdict]:
         tell(Reached(photo.key, Stage.ENCODE))

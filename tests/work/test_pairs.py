@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from lowkeyd.work.ahead import two_at_once
+from lowkeyd.work.pairs import two_at_once
 
 PATIENCE_S = 60
 
