@@ -113,11 +113,12 @@ def _beside_the_paper(engine: Engine, places: list[Place], presets: list[str]) -
         )
 
 
-def _faces(places: list[Place]) -> tuple[Tensor, views.Matrix, list[int]]:
+def _faces(places: list[Place]) -> tuple[Tensor, views.Matrix, Tensor]:
     squares = [Square.around(face, SIDE) for _, face in places]
     x = torch.cat([shrink(photo, square, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)])
     points = [square.inside(align.points(face), WORKING_PX) for (_, face), square in zip(places, squares, strict=True)]
-    return x, np.stack(points), [square.side for square in squares]
+    arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
+    return x, np.stack(points), torch.stack(arriving)
 
 
 def _optimise(engine: Engine, places: list[Place], preset: str) -> Tensor:

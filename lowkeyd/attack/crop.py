@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lowkeyd.attack.pixels import to_levels, to_planes, to_unit
+from lowkeyd.attack.views import rescaling
 from lowkeyd.model import Face, Pixels
 
 WORKING_PX = 128
@@ -56,6 +57,14 @@ class Square:
         """Landmarks in pixels of the square shrunk to `size`."""
         corner = np.array((self.left, self.top), np.float32)
         return (landmarks - corner) * np.float32(size / self.side)
+
+    def arrives(self, shape: tuple[int, ...], size: int) -> Tensor:
+        """What of a difference at working size is seen in a photo of `shape`, along rows and columns: two matrices,
+        2 x size x size. Pixels that the square lacks cannot hold it, and beyond the photo's border it is lost."""
+        kept = rescaling(size, min(1.0, self.side / size))
+        centres = (torch.arange(size) + 0.5) * (self.side / size)
+        spans = ((self.top, shape[0]), (self.left, shape[1]))
+        return torch.stack([kept * ((centres > -start) & (centres < limit - start))[:, None] for start, limit in spans])
 
     def overlap(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Where photo (of `shape`) and square meet: rows and columns of the photo, and of the square."""

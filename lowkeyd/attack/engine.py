@@ -81,32 +81,31 @@ class Engine:
         ]
         x = torch.cat([shrink(photo, square, WORKING_PX) for photo, _, square in found])
         points = np.stack([square.inside(align.points(face), WORKING_PX) for _, face, square in found])
-        deltas = iter(self.optimise(x, points, [square.side for _, _, square in found], preset, on_step))
+        arriving = torch.stack([square.arrives(photo.shape, WORKING_PX) for photo, _, square in found])
+        deltas = iter(self.optimise(x, points, arriving, preset, on_step))
         return [
             paste(photo, own, [next(deltas)[None] for _ in own]) for photo, own in zip(photos, squares, strict=True)
         ]
 
     def optimise(
-        self, x: Tensor, points: Matrix, sides: Sequence[int], preset: str, on_step: Callable[[int, int], None]
+        self, x: Tensor, points: Matrix, arriving: Tensor, preset: str, on_step: Callable[[int, int], None]
     ) -> Tensor:
-        """All differences, N x 3 x S x S, batch by batch, for faces at working size, `sides` wide in their photos."""
+        """All differences, N x 3 x S x S, batch by batch, for faces at working size; `arriving`: as in `optimise`."""
         batches = range(0, len(x), _BATCH)
         total = len(batches) * (paper.STEPS if preset == PAPER else PRESETS[preset].steps)
         steps = iter(range(1, total + 1))
         deltas = []
         for start in batches:
             of_batch = slice(start, start + _BATCH)
-            batch = x[of_batch].to(self.device), points[of_batch], sides[of_batch]
+            batch = x[of_batch].to(self.device), points[of_batch], arriving[of_batch]
             deltas.append(self._batch(*batch, preset, lambda: on_step(next(steps), total)).cpu())
         return torch.cat(deltas)
 
-    def _batch(
-        self, x: Tensor, points: Matrix, sides: Sequence[int], preset: str, on_step: Callable[[], None]
-    ) -> Tensor:
+    def _batch(self, x: Tensor, points: Matrix, arriving: Tensor, preset: str, on_step: Callable[[], None]) -> Tensor:
         if preset == PAPER:
             delta = paper.optimise(x, points, self.ensemble, self.perceptual, self._seed, on_step)
         else:
-            delta = optimise(x, points, sides, self.ensemble, self.perceptual, PRESETS[preset], self._seed, on_step)
+            delta = optimise(x, points, arriving, self.ensemble, self.perceptual, PRESETS[preset], self._seed, on_step)
         if not delta.isfinite().all():
             raise OptimiserFailed("the optimiser left the range of numbers")
         return delta

@@ -13,7 +13,7 @@ from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset
 from lowkeyd.attack.tolerance import allowance, tolerance
-from lowkeyd.attack.views import Matrix, both_ways, rescaling
+from lowkeyd.attack.views import Matrix, both_ways
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
@@ -41,30 +41,31 @@ _ENLARGING_DB = 0.46
 def optimise(
     x: Tensor,
     points: Matrix,
-    sides: Sequence[int],
+    arriving: Tensor,
     ensemble: Sequence[FaceNetwork],
     perceptual: Perceptual,
     preset: Preset,
     seed: int,
     on_step: Callable[[], None],
 ) -> Tensor:
-    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2): same shape as x. `sides`:
-    of the photo's squares that they are, in pixels.
+    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2): same shape as x.
+    `arriving` (N x 2 x S x S): what of a difference is seen in the photo, as `Square.arrives` says.
 
     Projected gradient ascent on LowKey's objective (the paper's section 4) with its own distance (`centred`), within a
     ball of fixed energy: the difference is delta = bearable * u, steps of one L2 norm follow the momentum of the
     gradient with respect to u, and u is pulled back whenever delta exceeds its budget. A step of one L2 norm spends
-    energy where it buys distance; the paper's signed step moves every pixel alike. Of faces smaller than S only what
-    their own pixels can hold is looked at, and counts. Faces do not influence each other.
+    energy where it buys distance; the paper's signed step moves every pixel alike. Only what is seen in the photo is
+    looked at, and counts; of a face that the border cuts, the budget is for what is left of it. Faces do not influence
+    each other.
     """
     size = x.shape[-1]
     bearable = tolerance(x, points)  # (N, 1, S, S)
     colour = _COLOUR * _has_colour(x)  # (N, 1, 1, 1)
-    held = (
-        None if min(sides) >= size else torch.stack([rescaling(size, min(1.0, s / size)) for s in sides])[:, None].to(x)
-    )
+    whole = torch.equal(arriving, torch.eye(size).expand_as(arriving))
+    arrives = None if whole else arriving[:, :, None].to(x).unbind(1)  # (N, 1, S, S) twice
+    within = arriving.sum((2, 3)).prod(1).clamp_min(1).to(x) / size**2  # (N,), the share of x that the photo has
     mean = 10 ** ((_ENLARGING_DB - preset.psnr_db) / 20) * BOX_SIDE / SIDE  # root mean square over the square
-    radius = mean * allowance(x)  # (N, 1, 1, 1)
+    radius = mean * allowance(x) * within.sqrt().view(-1, 1, 1, 1)  # (N, 1, 1, 1)
     fine, coarse = (views.gaussian(size, sigma).to(x) for sigma in (_FINE_PX, _COARSE_PX))
     objective = Objective(ensemble, x, points, centred)
     with torch.no_grad():
@@ -75,7 +76,7 @@ def optimise(
     common = _reach(ensemble)
     for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
         u.requires_grad_()
-        x_adv = x + _hold(bearable * u, held)
+        x_adv = x + _seen(bearable * u, arrives)
         gain = objective.protection(x_adv, [view])  # (N,)
         reached += gain.detach()
         if step == halfway and common is not None:
@@ -83,7 +84,7 @@ def optimise(
         if step >= LPIPS_FROM * preset.steps:
             lpips = perceptual.distance(clean, perceptual.features(x_adv))  # (N,)
             gain = gain - alpha * lpips
-            excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips)
+            excess = lpips.detach() / (_LPIPS_SHARE * preset.lpips * within)
             alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         (gradient,) = torch.autograd.grad(gain.sum(), u)
         u = u.detach()
@@ -92,7 +93,7 @@ def optimise(
         momentum = _MOMENTUM * momentum + gradient / _per_face(gradient.abs())
         decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
         u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
-        u = u * (radius / _per_face(_hold(bearable * u, held).square()).sqrt()).clamp_max(1.0)
+        u = u * (radius / _per_face(_seen(bearable * u, arrives).square()).sqrt()).clamp_max(1.0)
         on_step()
     return bearable * u
 
@@ -108,9 +109,12 @@ def _help(behind: Tensor) -> Tensor:
     return (behind**_HELP).clamp(1 / _MOST_HELP, _MOST_HELP).view(-1, 1, 1, 1)
 
 
-def _hold(delta: Tensor, held: Tensor | None) -> Tensor:
-    """What is left of differences (N x 3 x S x S) when they are shrunk to the pixels that there are."""
-    return delta if held is None else both_ways(delta, held)
+def _seen(delta: Tensor, arrives: Sequence[Tensor] | None) -> Tensor:
+    """What is left of differences (N x 3 x S x S) in the photo, given along rows and columns (N x 1 x S x S each)."""
+    if arrives is None:
+        return delta
+    rows, columns = arrives
+    return rows @ delta @ columns.mT
 
 
 def _has_colour(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lowkeyd.attack.crop import Square, interocular, paste, rim_mask, shrink
+from lowkeyd.attack.crop import Square, interocular, paste, resize, rim_mask, shrink
 from lowkeyd.model import Face, Pixels
 
 
@@ -72,6 +72,23 @@ def test_a_square_may_reach_over_the_border_and_differences_add_up_where_faces_o
     assert changed[5, 5].tolist() == [110] * 3
     assert changed[12, 12].tolist() == [105] * 3
     assert changed[17, 17].tolist() == [100] * 3
+
+
+def test_of_a_square_inside_the_photo_every_difference_arrives() -> None:
+    assert torch.allclose(Square(3, 4, 16).arrives((30, 30, 3), 16), torch.eye(16), atol=1e-6)
+
+
+def test_what_lies_beyond_the_border_does_not_arrive() -> None:
+    rows, columns = Square(-16, 40, 64).arrives((88, 120, 3), 32)
+    assert rows.diag().tolist() == pytest.approx([1] * 24 + [0] * 8)
+    assert columns.diag().tolist() == pytest.approx([0] * 8 + [1] * 24)
+    assert not Square(160, -200, 64).arrives((120, 120, 3), 32).any()
+
+
+def test_of_a_small_square_what_its_pixels_can_hold_arrives() -> None:
+    rows, columns = Square(0, 0, 10).arrives((10, 10, 3), 40)
+    delta = torch.randn(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(rows @ delta @ columns.mT, resize(resize(delta, 10), 40), atol=1e-5)
 
 
 def test_a_square_wholly_outside_changes_nothing() -> None:

@@ -21,7 +21,8 @@ from lowkeyd.attack.views import Matrix, View, gaussian
 from lowkeyd.model import Face, Pixels
 
 FEW = replace(PRESETS["balanced"], steps=6)
-LARGE = [WORKING_PX]
+LARGE = torch.eye(WORKING_PX).expand(1, 2, -1, -1)
+"""Of a face as large as the working size, all arrives."""
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +89,28 @@ def test_a_smaller_budget_is_kept_too(
 def test_of_a_small_face_what_its_pixels_can_hold_is_the_budget(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
-    delta = optimise(x, points, [40], [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
+    small = Square(0, 0, 40).arrives((40, 40), WORKING_PX)[None]
+    delta = optimise(x, points, small, [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
     left = resize(resize(delta, 40), WORKING_PX)
     assert energy_db(left) == pytest.approx(budget_db(x), abs=0.05)
+
+
+def test_of_a_face_that_the_border_cuts_the_budget_is_for_what_the_photo_has(
+    portrait: Pixels, face: Face, dlib_network: FaceNetwork, perceptual: Perceptual
+) -> None:
+    square = Square.around(face, SIDE)
+    cut = portrait[:, : square.left + square.side // 2]
+    x, points = shrink(cut, square, WORKING_PX), square.inside(align.points(face), WORKING_PX)[None]
+    arriving = square.arrives(cut.shape, WORKING_PX)[None]
+    delta = optimise(x, points, arriving, [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
+    assert energy_db(delta[..., : WORKING_PX // 2]) == pytest.approx(budget_db(x), abs=0.1)
+
+
+def test_a_face_of_which_the_photo_has_nothing_stays_as_it_is(
+    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+) -> None:
+    delta = optimise(x, points, 0 * LARGE, [dlib_network], perceptual, FEW, 0, nothing)
+    assert not delta.any()
 
 
 def test_a_face_that_falls_behind_gets_more_and_one_that_is_ahead_less(
@@ -129,7 +149,14 @@ def test_it_is_the_same_for_the_same_seed_and_whoever_shares_the_batch(
     assert torch.equal(alone, again)
     assert not torch.allclose(alone, other, atol=1e-3)
     two = optimise(
-        torch.cat([x.flip(2), x]), points.repeat(2, 0), LARGE * 2, [dlib_network], perceptual, FEW, 0, nothing
+        torch.cat([x.flip(2), x]),
+        points.repeat(2, 0),
+        LARGE.repeat(2, 1, 1, 1),
+        [dlib_network],
+        perceptual,
+        FEW,
+        0,
+        nothing,
     )
     # Sums over a batch come in another order, and the loop amplifies the last digits; the pattern is the same.
     assert np.corrcoef(alone.flatten(), two[1].flatten())[0, 1] > 0.98
