@@ -27,6 +27,11 @@ K = TypeVar("K", bound=Hashable)
 Tell = Callable[[Reached[K] | Stepped], None]
 Read = Callable[[], bytes]
 
+_CROP = (
+    "The photo's border cuts through what is still recognised, and leaves too little of it to protect: crop it off, or"
+    " use a stronger [attack] preset; then `lowkeyd retry`."
+)
+
 
 @dataclass
 class _Found(Generic[K]):
@@ -103,11 +108,11 @@ class Protector:
         for photo, outcome in self._attempt(group, first, tell):
             outcomes[photo.key] = outcome
             if not (stronger and _is_weak(outcome)):
-                yield photo.key, self._allowed(outcome)
+                yield photo.key, self._allowed(photo, outcome)
         weak = [photo for photo in group if stronger and _is_weak(outcomes[photo.key])]
         for preset in stronger:
             for photo, outcome in self._attempt(weak, preset, tell):
-                yield photo.key, self._allowed(_better(outcomes[photo.key], outcome))
+                yield photo.key, self._allowed(photo, _better(outcomes[photo.key], outcome))
 
     def _attempt(
         self, group: list[_Found[K]], preset: str, tell: Tell[K]
@@ -171,13 +176,13 @@ class Protector:
         versions = Versions(photo.picture.pixels, photo.as_is, delivered, as_shared(delivered))
         return encoded, self._engine.verify(versions, photo.faces, preset)
 
-    def _allowed(self, outcome: Protected | PhotoError | TryLater) -> Outcome:
+    def _allowed(self, photo: _Found[K], outcome: Protected | PhotoError | TryLater) -> Outcome:
         """The outcome, unless it is a copy that may not be delivered."""
         if not isinstance(outcome, Protected):
             return outcome
         held_back = {Strength.FAILED} | ({Strength.WEAK} if self._outbox.weak == "hold" else set())
         if outcome.verdict.strength in held_back:
-            return ProtectionTooWeak(_why(outcome.verdict))
+            return _too_weak(outcome.verdict, photo.picture.pixels.shape)
         return outcome
 
 
@@ -201,10 +206,16 @@ def _better(
     return second if isinstance(first, Protected) and second.verdict.accepted < first.verdict.accepted else first
 
 
-def _why(verdict: Verdict) -> str:
-    names = sorted({score.network for face in verdict.faces for score in face.scores if score.accepted})
-    faces = sum(face.strength is not Strength.PROTECTED for face in verdict.faces)
-    return f"{faces} of {len(verdict.faces)} faces still recognised, by {', '.join(names)}"
+def _too_weak(verdict: Verdict, shape: tuple[int, ...]) -> ProtectionTooWeak:
+    known = [face for face in verdict.faces if face.strength is not Strength.PROTECTED]
+    names = sorted({score.network for face in known for score in face.scores if score.accepted})
+    reason = f"{len(known)} of {len(verdict.faces)} faces still recognised, by {', '.join(names)}"
+    return ProtectionTooWeak(reason, advice=_CROP if all(_is_cut(face.box, shape) for face in known) else None)
+
+
+def _is_cut(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> bool:
+    left, top, right, bottom = box
+    return left < 0 or top < 0 or right > shape[1] or bottom > shape[0]
 
 
 def _megapixels(group: list[_Found[K]]) -> float:

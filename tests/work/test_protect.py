@@ -35,6 +35,7 @@ class FakeEngine:
     judge: Judge = staticmethod(lambda _: 1.0)
     judged = 0
     attacked = False
+    box: tuple[float, float, float, float] = (0, 0, 1, 1)
     presets: ClassVar[list[str]] = []
 
     def __init__(self, *_: Any) -> None:
@@ -54,7 +55,7 @@ class FakeEngine:
         type(self).judged += 1
         after = type(self).judge(versions.delivered)
         score = Score("fake", self.attacked, 0.6, 0.1, after, after, similarity_before=1.0, similarity_after=0.5)
-        return Verdict((FaceVerdict((0, 0, 1, 1), True, (score,), Visibility(0.0, 40.0, 1.0, 0.0)),), preset)
+        return Verdict((FaceVerdict(self.box, True, (score,), Visibility(0.0, 40.0, 1.0, 0.0)),), preset)
 
 
 @pytest.fixture(autouse=True)
@@ -140,17 +141,18 @@ def test_the_next_photo_is_read_and_decoded_while_faces_are_looked_for(engine: t
 def test_the_next_copy_is_encoded_while_one_is_judged(
     engine: type[FakeEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoded = threading.Semaphore(0)
+    encoded, both = [], threading.Event()
     real_encode, real_verify = protect.encode, engine.verify
 
     def encode(*arguments: Any, **options: Any) -> Any:
         copy = real_encode(*arguments, **options)
-        encoded.release()
+        encoded.append(copy)
+        if len(encoded) == 2:
+            both.set()
         return copy
 
     def verify(self: FakeEngine, *arguments: Any) -> Verdict:
-        if self.judged == 0:
-            assert all(encoded.acquire(timeout=PATIENCE_S) for _ in "ab")
+        assert both.wait(PATIENCE_S)
         return real_verify(self, *arguments)
 
     monkeypatch.setattr(protect, "encode", encode)
@@ -251,6 +253,17 @@ def test_what_an_attacked_network_still_accepts_is_never_delivered(engine: type[
     engine.judge = staticmethod(lambda _: 0.5)
     engine.attacked = True
     assert isinstance(outcome(PHOTO), ProtectionTooWeak)
+
+
+@pytest.mark.parametrize("box", [(-1, 2, 5, 5), (2, -1, 5, 5), (2, 2, 500, 5), (2, 2, 5, 500)])
+def test_a_face_that_the_border_cuts_had_better_be_cropped_off(
+    engine: type[FakeEngine], box: tuple[float, float, float, float]
+) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    engine.attacked, engine.box = True, box
+    held = outcome(PHOTO)
+    assert isinstance(held, ProtectionTooWeak)
+    assert "crop" in held.advice
 
 
 # ---- when memory runs out
