@@ -127,7 +127,7 @@ class FaceVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The recognisers' word on one delivered photo, protected with `preset`."""
+    """The recognisers' word on one delivered photo. `preset` is the strongest that one of its faces was given."""
 
     faces: tuple[FaceVerdict, ...]
     preset: str

@@ -29,7 +29,7 @@ PRESETS = {  # from weak to strong
 
 
 def ladder(preset: str) -> tuple[str, ...]:
-    """The preset, and the next stronger one, which a photo gets whose protection came out weak."""
+    """The preset, and the next stronger one, which faces get whose protection came out weak."""
     stronger = list(PRESETS)
     if preset not in stronger:
         return (preset,)

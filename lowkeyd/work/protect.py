@@ -5,7 +5,7 @@ two photos at a time are in work, each with half of the cores, which small netwo
 """
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -41,6 +41,8 @@ class _Found(Generic[K]):
     picture: Picture
     faces: tuple[Face, ...]
     started: float = field(repr=False)
+    weak: tuple[Face, ...] = ()
+    """Those of its faces that a first attempt protected too little."""
 
     @cached_property
     def as_is(self) -> Pixels:
@@ -102,16 +104,17 @@ class Protector:
         return picture
 
     def _protect(self, group: list[_Found[K]], tell: Tell[K]) -> Iterator[tuple[K, Outcome]]:
-        """Outcomes of a group of photos. What comes out weak is done once more, with the next stronger preset."""
+        """Outcomes of a group of photos. Faces that come out weak are done once more, with the next stronger preset."""
         first, *stronger = self._presets
         outcomes = {}
         for photo, outcome in self._attempt(group, first, tell):
             outcomes[photo.key] = outcome
-            if not (stronger and _is_weak(outcome)):
+            photo.weak = _weak_faces(photo.faces, outcome)
+            if not (stronger and photo.weak):
                 yield photo.key, self._allowed(photo, outcome)
-        weak = [photo for photo in group if stronger and _is_weak(outcomes[photo.key])]
+        again = [photo for photo in group if photo.weak]
         for preset in stronger:
-            for photo, outcome in self._attempt(weak, preset, tell):
+            for photo, outcome in self._attempt(again, preset, tell):
                 yield photo.key, self._allowed(photo, _better(outcomes[photo.key], outcome))
 
     def _attempt(
@@ -123,12 +126,7 @@ class Protector:
             tell(Reached(photo.key, Stage.OPTIMISE))
         short_of_memory: OutOfMemory | None = None
         try:
-            protected = self._engine.protect(
-                [photo.picture.pixels for photo in group],
-                [photo.faces for photo in group],
-                preset,
-                lambda done, total: tell(Stepped(done, total, sum(len(photo.faces) for photo in group))),
-            )
+            protected = self._optimise(group, preset, tell)
         except OutOfMemory as error:
             short_of_memory = OutOfMemory(error.reason)  # without the trace, which holds on to what has to be freed
         except PhotoError as error:
@@ -140,6 +138,15 @@ class Protector:
         copies = zip(group, protected, strict=True)
         finishing = two_at_once(lambda copy: self._deliver(*copy, preset, tell), copies, self._engine.share_cores)
         yield from ((photo, delivered.result()) for (photo, _), delivered in finishing)
+
+    def _optimise(self, group: list[_Found[K]], preset: str, tell: Tell[K]) -> list[Pixels]:
+        """The photos with their weak faces protected by `preset`, and the others by the preset that was asked for."""
+        pixels = [photo.picture.pixels for photo in group]
+        others = [[face for face in photo.faces if face not in photo.weak] for photo in group]
+        for its_preset, faces in ((self._presets[0], others), (preset, [photo.weak for photo in group])):
+            if any(faces):
+                pixels = self._engine.protect(pixels, faces, its_preset, _steps(tell, sum(map(len, faces))))
+        return pixels
 
     def _with_less(
         self, group: list[_Found[K]], preset: str, tell: Tell[K], error: OutOfMemory
@@ -193,8 +200,15 @@ def _begun(photos: Iterable[tuple[K, Read]], tell: Tell[K]) -> Iterator[tuple[K,
         yield key, read, time.monotonic()
 
 
-def _is_weak(outcome: Protected | PhotoError | TryLater) -> bool:
-    return isinstance(outcome, Protected) and outcome.verdict.strength is not Strength.PROTECTED
+def _steps(tell: Tell[K], faces: int) -> Callable[[int, int], None]:
+    return lambda done, total: tell(Stepped(done, total, faces))
+
+
+def _weak_faces(faces: Sequence[Face], outcome: Protected | PhotoError | TryLater) -> tuple[Face, ...]:
+    if not isinstance(outcome, Protected):
+        return ()
+    judged = zip(faces, outcome.verdict.faces, strict=True)
+    return tuple(face for face, verdict in judged if verdict.strength is not Strength.PROTECTED)
 
 
 def _better(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +29,10 @@ Judge = Callable[[Pixels], float]
 BRIGHTER = {"subtle": 3, "balanced": 5, "strong": 8}
 
 
+def brighter(photo: Pixels, levels: int) -> Pixels:
+    return np.clip(photo.astype(int) + levels, 0, 255).astype(np.uint8)
+
+
 class FakeEngine:
     """Finds one face in every photo that is not black, brightens it, and lets the test say what a judge makes of it."""
 
@@ -47,9 +52,9 @@ class FakeEngine:
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
         return (Face((20.0, 20.0, 80.0, 80.0), LANDMARKS, 1.0),) if photo.any() else ()
 
-    def protect(self, photos: Sequence[Pixels], _faces: Sequence[Sequence[Face]], preset: str, *_: Any) -> list[Pixels]:
+    def protect(self, photos: Sequence[Pixels], faces: Sequence[Sequence[Face]], preset: str, *_: Any) -> list[Pixels]:
         self.presets.append(preset)
-        return [np.clip(photo.astype(int) + BRIGHTER[preset], 0, 255).astype(np.uint8) for photo in photos]
+        return [brighter(photo, BRIGHTER[preset] * len(own)) for photo, own in zip(photos, faces, strict=True)]
 
     def verify(self, versions: Versions, _faces: Sequence[Face], preset: str) -> Verdict:
         type(self).judged += 1
@@ -239,6 +244,31 @@ def test_only_the_weak_photos_of_a_batch_are_done_again(engine: type[FakeEngine]
     assert engine.presets == ["balanced", "strong"]
     verdicts = {key: one.verdict.preset for key, one in outcomes.items() if isinstance(one, Protected)}
     assert verdicts == {"dark": "balanced", "light": "strong"}
+
+
+def test_only_the_weak_faces_of_a_photo_are_changed_more(engine: type[FakeEngine]) -> None:
+    """Of two faces the second is weak until it has got the stronger preset; the first keeps what it had."""
+    given: list[list[tuple[str, str]]] = []
+    faces = tuple(Face((x, 20.0, x + 20, 40.0), LANDMARKS, 1.0) for x in (10.0, 60.0))
+
+    def protect(_: FakeEngine, photos: Sequence[Pixels], asked: Sequence[Sequence[Face]], preset: str, *__: Any) -> Any:
+        given.append([(preset, "first" if face is faces[0] else "second") for face in asked[0]])
+        return [brighter(photos[0], BRIGHTER[preset] * len(asked[0]))]
+
+    def verify(_: FakeEngine, __: Versions, judged: Sequence[Face], preset: str) -> Verdict:
+        after = [1.0, 1.0 if ("strong", "second") in chain(*given) else 0.5]
+        scores = [Score("fake", True, 0.6, 0.1, far, far, similarity_before=1.0, similarity_after=0.5) for far in after]
+        seen = Visibility(0.0, 40.0, 1.0, 0.0)
+        judged_faces = [FaceVerdict(face.box, True, (s,), seen) for face, s in zip(judged, scores, strict=True)]
+        return Verdict(tuple(judged_faces), preset)
+
+    engine.detect = lambda *_: faces  # type: ignore[method-assign]
+    engine.protect, engine.verify = protect, verify  # type: ignore[method-assign]
+    protected = copy_of(PHOTO)
+    assert given == [[("balanced", "first"), ("balanced", "second")], [("balanced", "first")], [("strong", "second")]]
+    assert (protected.verdict.strength, protected.verdict.preset) == (Strength.PROTECTED, "strong")
+    expected = BRIGHTER["balanced"] + BRIGHTER["strong"]
+    assert size_of_change(PHOTO, protected) == pytest.approx(expected, abs=0.3), "both from the photo itself"
 
 
 def test_a_weak_copy_is_held_back_where_the_owner_wishes(engine: type[FakeEngine]) -> None:
