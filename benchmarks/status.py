@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lowkeyd.model import Delivery, FaceVerdict, Photo, Publication, Score, Signature, Stage, Verdict, Visibility
 from lowkeyd.store import location
-from lowkeyd.store.queue import Judgement, Queue, verdict_json
+from lowkeyd.store.judgement import Judgement, verdict_json
+from lowkeyd.store.queue import Queue
 from tests.home import REAL, REPOSITORY, Home, environment
 
 BAR_S = 0.5

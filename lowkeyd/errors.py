@@ -25,7 +25,7 @@ LowkeydError
 A photo without a face is an outcome (`model.NoFace`), not an error.
 """
 
-from lowkeyd.model import Stage
+from lowkeyd.model import Stage, Verdict
 
 
 class LowkeydError(Exception):
@@ -118,10 +118,16 @@ class OptimiserFailed(PhotoError):
 
 
 class ProtectionTooWeak(PhotoError):
-    """Recognisers still know the face, and such a copy is not to be delivered."""
+    """Recognisers still know the face, and such a copy is not to be delivered. `verdict` is what they said of it."""
 
     stage = Stage.VERIFY
     advice = "Use a stronger [attack] preset or more networks in its ensemble; then `lowkeyd retry`."
+
+    def __init__(
+        self, reason: str, verdict: Verdict | None = None, *, stage: Stage | None = None, advice: str | None = None
+    ) -> None:
+        super().__init__(reason, stage=stage, advice=advice)
+        self.verdict = verdict
 
 
 class PhotoLeftAlone(PhotoError):

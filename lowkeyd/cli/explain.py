@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +87,7 @@ def _why_unknown(photo: Path) -> str:
 def _as_json(entry: Entry | None, settings: configuration.Config, obstacle: str | None) -> dict[str, Any]:
     if entry is None:
         return {"version": 1, "photo": None}
-    told = asdict(replace(entry, verdict=None)) | {"verdict": entry.verdict, "path": readable(entry.path)}
+    told = asdict(entry) | {"path": readable(entry.path)}
     told["delivery"] = None if entry.delivery is None else readable(entry.delivery)
     return {
         "version": 1,
@@ -124,7 +124,10 @@ def _show(entry: Entry, settings: configuration.Config, obstacle: str | None, co
     for name, value in _facts(entry, settings, obstacle):
         facts.add_row(name, value)
     console.print(facts)
-    if entry.verdict is not None:
+    if entry.refused is not None:
+        console.print(Text("\nMade, and not delivered", "bold"), end="")
+        _verdict(entry.refused, console)
+    elif entry.verdict is not None:
         _verdict(entry.verdict, console)
     if entry.history:
         console.print(Text("\nWhat happened, the newest first", "bold"))

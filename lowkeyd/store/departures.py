@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select, update
 
 from lowkeyd.model import Delivery, Job, Stage, State
-from lowkeyd.store.queue import Judgement, Queue
+from lowkeyd.store.judgement import Judgement
+from lowkeyd.store.queue import Queue
 from lowkeyd.store.schema import photos
 
 _ENDED = (State.DONE, State.NO_FACE)

@@ -12,7 +12,7 @@ from lowkeyd.store.snapshot import reading
 
 _ENTRY = (
     "watch, path, state, stage, reason, advice, attempts, not_before, added_at, changed_at, sha256, delivery_path, "
-    "delivery_sha256, verdict, fingerprint, seconds"
+    "delivery_sha256, fingerprint, seconds, verdict, refused"
 )
 _EVENT = "id, at, watch, path, state, stage, reason, strength, seconds"
 
@@ -35,7 +35,8 @@ class Event:
 @dataclass(frozen=True)
 class Entry:
     """All that is known about one photo. `path` is relative to its watch, `delivery` to the outbox, both as bytes;
-    `verdict` is the judges' word as it is kept (JSON); `history` has the newest first."""
+    `verdict` is the judges' word on that delivery as it is kept (JSON), `refused` their word on a copy that was not
+    delivered; `history` has the newest first."""
 
     watch: str
     path: bytes
@@ -50,9 +51,10 @@ class Entry:
     sha256: str | None
     delivery: bytes | None
     delivery_sha256: str | None
-    verdict: dict[str, Any] | None
     fingerprint: str | None
     seconds: float | None
+    verdict: dict[str, Any] | None
+    refused: dict[str, Any] | None
     history: tuple[Event, ...] = ()
 
 
@@ -82,11 +84,11 @@ def _entry(database: Path, condition: str, values: tuple[Any, ...]) -> Entry | N
         found = connection.execute(f"SELECT {_ENTRY} FROM photo WHERE {condition}", values).fetchone()
         if found is None:
             return None
-        watch, path, state, *rest, verdict, fingerprint, seconds = found
-        judged = json.loads(verdict) if verdict else None
+        watch, path, state, *rest, verdict, refused = found
+        judged = [json.loads(word) if word else None for word in (verdict, refused)]
         events = f"SELECT {_EVENT} FROM history WHERE watch = ? AND path = ? ORDER BY id DESC LIMIT 20"
         history = tuple(map(_event, connection.execute(events, (watch, path))))
-    known: list[Any] = [watch, path, State(state), *rest, judged, fingerprint, seconds, history]
+    known: list[Any] = [watch, path, State(state), *rest, *judged, history]
     return Entry(*known)
 
 

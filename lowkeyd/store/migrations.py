@@ -56,6 +56,7 @@ BEGIN
     WHERE state = 'ignored' AND stage = 'admit' AND delivery_path IS NULL AND changed_at < NEW.at - 7776000;
 END""",
     ),
+    3: ("ALTER TABLE photo ADD COLUMN refused TEXT",),
 }
 """By the schema that a step leads to."""
 

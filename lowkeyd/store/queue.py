@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -31,8 +31,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from lowkeyd.errors import StoreError
-from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Verdict
+from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
 from lowkeyd.store import schema, turns
+from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.schema import BARRED, photos
 
 T = TypeVar("T")
@@ -45,20 +46,9 @@ _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": N
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
 _FRESH: dict[str, Any] = {
     **{"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0},
-    **{"stage": None, "reason": None, "advice": None},
+    **{"stage": None, "reason": None, "advice": None, "refused": None},
 }
 """What a photo begins with, but for its place in the queue: that a person wants it first holds until it is done."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What is kept of a verdict: as JSON, and how strong it says the protection is; `fingerprint` stands for the
-    settings that it was reached with."""
-
-    verdict: str
-    strength: str
-    fingerprint: str
-    seconds: float
 
 
 class Queue:
@@ -269,9 +259,9 @@ class Queue:
         why = {"stage": Stage.DETECT, "reason": "no face was found", "advice": None}
         self._end(job, State.NO_FACE, now, **why, **_UNJUDGED, bumped_at=0.0)
 
-    def fail(self, job: Job, stage: Stage, reason: str, advice: str, now: float) -> None:
-        """Give up on this version of the photo, until `retry`."""
-        self._end(job, State.FAILED, now, stage=stage, reason=reason, advice=advice)
+    def fail(self, job: Job, stage: Stage, reason: str, advice: str, now: float, *, refused: str | None = None) -> None:
+        """Give up on this version of the photo, until `retry`. `refused`: what was said of a copy, as JSON."""
+        self._end(job, State.FAILED, now, stage=stage, reason=reason, advice=advice, refused=refused)
 
     def ignore(self, job: Job, reason: str, now: float) -> None:
         """The photo is no longer any of our business, until it is seen again."""
@@ -386,15 +376,3 @@ def _again(job: Job, now: float) -> Update:
 def _job(row: Row[Any]) -> Job:
     photo = Photo(row.watch, row.path, Signature(row.size, row.mtime_ns))
     return Job(row.id, photo, row.attempts, bool(row.suspect), row.interruptions)
-
-
-def verdict_json(verdict: Verdict) -> str:
-    """A verdict as it is kept in the database and shown by `status --json`."""
-    faces = [
-        asdict(face)
-        | {"strength": face.strength}
-        | {"scores": [asdict(score) | {"accepted": score.accepted} for score in face.scores]}
-        for face in verdict.faces
-    ]
-    known = {"strength": verdict.strength, "independent": verdict.independent, "preset": verdict.preset}
-    return json.dumps(known | {"faces": faces})

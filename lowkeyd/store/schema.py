@@ -61,6 +61,7 @@ photos = Table(
     Column("strength", Text),
     Column("fingerprint", Text),  # of the settings that it was made with
     Column("seconds", Float),
+    Column("refused", Text),  # JSON: the verdict on a copy that was made and may not be delivered
     Column("added_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
     Column("arrived_at", Float, nullable=False, default=0.0, server_default="0"),  # in the watched folder

@@ -96,7 +96,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(_connect(path)) as connection:
             yield connection
     except sqlite3.Error as error:
-        if str(error) == "no such table: history":
+        if str(error) in ("no such table: history", "no such column: refused"):
             raise StoreError(f"{path}: of another version of lowkeyd; `lowkeyd run` of this one upgrades it") from error
         raise StoreError(f"{path}: the database cannot be read: {error}") from error
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, TryLater
+from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, ProtectionTooWeak, TryLater
 from lowkeyd.folders import companions, originals
-from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, readable, sha256
-from lowkeyd.store.queue import Judgement, Queue, verdict_json
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, Verdict, readable, sha256
+from lowkeyd.store.judgement import Judgement, verdict_json
+from lowkeyd.store.queue import Queue
 from lowkeyd.work import retry
 from lowkeyd.work.messages import Outcome
 from lowkeyd.work.publish import Publisher
@@ -52,6 +53,9 @@ class Conclusion:
             case PhotoLeftAlone():
                 log.info("ignored", **_named(job), reason=outcome.reason)
                 self.photos.leave_alone(job, outcome.reason, outcome.advice, time.time())
+            case ProtectionTooWeak(verdict=Verdict() as verdict):
+                refused = verdict_json(verdict, fingerprint=self.fingerprint)
+                self._failed(job, outcome.stage, outcome.reason, outcome.advice, refused)
             case PhotoError():
                 self._failed(job, outcome.stage, outcome.reason, outcome.advice)
             case OutboxUnavailable():
@@ -80,9 +84,9 @@ class Conclusion:
             raise PhotoChanged("it was written to while it was looked at: there may be faces now")
         self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1], None)
 
-    def _failed(self, job: Job, stage: Stage, reason: str, advice: str) -> None:
+    def _failed(self, job: Job, stage: Stage, reason: str, advice: str, refused: str | None = None) -> None:
         log.warning("failed", **_named(job), stage=stage, reason=reason)
-        self.photos.fail(job, stage, reason, advice, time.time())
+        self.photos.fail(job, stage, reason, advice, time.time(), refused=refused)
 
     def _later(self, job: Job, error: TryLater) -> None:
         now = time.time()

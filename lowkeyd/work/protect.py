@@ -224,7 +224,7 @@ def _too_weak(verdict: Verdict, shape: tuple[int, ...]) -> ProtectionTooWeak:
     known = [face for face in verdict.faces if face.strength is not Strength.PROTECTED]
     names = sorted({score.network for face in known for score in face.scores if score.accepted})
     reason = f"{len(known)} of {len(verdict.faces)} faces still recognised, by {', '.join(names)}"
-    return ProtectionTooWeak(reason, advice=_CROP if all(_is_cut(face.box, shape) for face in known) else None)
+    return ProtectionTooWeak(reason, verdict, advice=_CROP if all(_is_cut(face.box, shape) for face in known) else None)
 
 
 def _is_cut(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> bool:

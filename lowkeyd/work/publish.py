@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, Job, Publication, sha256
-from lowkeyd.store.queue import Judgement, Queue
+from lowkeyd.store.judgement import Judgement
+from lowkeyd.store.queue import Queue
 
 
 @dataclass(frozen=True)

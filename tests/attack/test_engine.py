@@ -21,7 +21,7 @@ from lowkeyd.attack.verify import Versions
 from lowkeyd.errors import ConfigError, OutOfMemory, WeightsError
 from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
-from lowkeyd.store.queue import verdict_json
+from lowkeyd.store.judgement import verdict_json
 from tests.attack.networks import checkpoints
 
 

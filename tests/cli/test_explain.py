@@ -18,7 +18,8 @@ from lowkeyd.model import (
     Visibility,
 )
 from lowkeyd.store import location, lock
-from lowkeyd.store.queue import Judgement, Queue, verdict_json
+from lowkeyd.store.judgement import Judgement, verdict_json
+from lowkeyd.store.queue import Queue
 from lowkeyd.work.admit import fingerprint
 from tests.cli.conftest import Lowkeyd
 from tests.home import Home
@@ -97,6 +98,23 @@ def test_a_failed_photo_is_told_with_stage_reason_and_advice(lowkeyd: Lowkeyd, h
     assert lines[-1].endswith("failed at decode: is no picture"), "the history"
 
 
+def test_of_a_copy_that_was_refused_every_recognisers_word_is_told(lowkeyd: Lowkeyd, home: Home) -> None:
+    known = Score("dlib", attacked=True, threshold=0.6, before=0.05, after=0.42, shared=0.43, similarity_before=1.0,
+                  similarity_after=0.9)  # fmt: skip
+    verdict = Verdict((FaceVerdict((10.0, 20.0, 90.0, 110.0), True, (known,), SEEN),), "strong")
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], time.time())
+        (job,) = photos.claim(1, time.time())
+        refused = verdict_json(verdict, fingerprint="f")
+        photos.fail(job, Stage.VERIFY, "still recognised", "Crop it off.", time.time(), refused=refused)
+    lines = [" ".join(line.split()) for line in told(lowkeyd, home, home.inbox / "a.jpg").splitlines()]
+    assert "Made, and not delivered" in lines
+    assert any(line.startswith("failed: a network that was attacked still accepts a face") for line in lines)
+    assert "dlib (attacked) 0.05 0.42 0.43 0.60 yes" in lines
+    answer = json.loads(lowkeyd("explain", home.inbox / "a.jpg", "--json", "--config", home.config).out)
+    assert answer["photo"]["refused"]["faces"][0]["scores"][0]["after"] == 0.42
+
+
 def test_settings_that_were_changed_since_are_told(lowkeyd: Lowkeyd, home: Home) -> None:
     deliver(home, DLIB)
     assert "changed since" not in told(lowkeyd, home, home.inbox / "me.jpg")
@@ -112,7 +130,7 @@ def test_the_json_has_it_all_in_a_schema_with_a_version(lowkeyd: Lowkeyd, home: 
     photo = answer["photo"]
     assert set(photo) == {
         *("watch", "path", "state", "stage", "reason", "advice", "attempts", "next_try_at", "added_at", "changed_at"),
-        *("sha256", "delivery", "delivery_sha256", "verdict", "fingerprint", "seconds", "history"),
+        *("sha256", "delivery", "delivery_sha256", "verdict", "refused", "fingerprint", "seconds", "history"),
     }
     assert photo["verdict"]["faces"][0]["scores"][0]["shared"] == 0.88
     assert [event["state"] for event in photo["history"]] == ["done"]

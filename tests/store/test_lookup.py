@@ -72,7 +72,8 @@ def test_failures_are_grouped_by_what_went_wrong_the_commonest_first(photos: Que
     )
 
 
-def test_a_database_that_was_not_upgraded_yet_is_one_sentence(tmp_path: Path) -> None:
-    path = restored(FIXTURES[0], tmp_path / "state")
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
+def test_a_database_that_was_not_upgraded_yet_is_one_sentence(fixture: Path, tmp_path: Path) -> None:
+    path = restored(fixture, tmp_path / "state")
     with pytest.raises(StoreError, match="`lowkeyd run` of this one upgrades it"):
-        lookup.history(path, 10)
+        lookup.photo(path, "inbox", b"holiday/beach.jpg")

@@ -7,7 +7,8 @@ import pytest
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
-from lowkeyd.store.queue import Judgement, Queue
+from lowkeyd.store.judgement import Judgement
+from lowkeyd.store.queue import Queue
 
 NOW = 1_000.0
 

@@ -9,7 +9,8 @@ import pytest
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage, State
 from lowkeyd.store import snapshot
-from lowkeyd.store.queue import Judgement, Queue
+from lowkeyd.store.judgement import Judgement
+from lowkeyd.store.queue import Queue
 
 NOW = 1_000.0
 WEAK = Judgement('{"strength": "weak", "faces": []}', "weak", "settings", 2.5)

@@ -6,8 +6,8 @@ import pytest
 from lowkeyd import config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
 from lowkeyd.model import sha256
+from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.notes import Notes
-from lowkeyd.store.queue import Judgement
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
 from lowkeyd.work.roots import Roots
 from tests.work.conftest import Library

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from lowkeyd.errors import (
     PhotoIncomplete,
     PhotoLeftAlone,
     PhotoUnreachable,
+    ProtectionTooWeak,
     UnreadablePhoto,
 )
 from lowkeyd.model import Job, NoFace, Photo, Signature, Stage, sha256
@@ -99,6 +101,21 @@ def test_a_failure_says_where_why_and_what_to_do(library: Library, conclusion: C
         "Restore it.",
     )
     assert library.delivered() == {}, "nothing unprotected is ever published"
+
+
+def test_what_recognisers_said_of_a_copy_that_was_not_delivered_is_kept(
+    library: Library, conclusion: Callable[..., Conclusion]
+) -> None:
+    verdict = protected(b"portrait", after=0.5).verdict
+    conclusion().conclude(admitted(library), ProtectionTooWeak("still recognised", verdict))
+    row = library.row()
+    assert (row["state"], row["stage"], row["verdict"]) == ("failed", "verify", None)
+    refused = json.loads(row["refused"])
+    assert (refused["strength"], refused["fingerprint"]) == ("weak", "settings")
+    assert refused["faces"][0]["scores"][0]["after"] == 0.5
+    assert library.delivered() == {}
+    library.photos.retry(None, time.time())
+    assert library.row()["refused"] is None, "another try, another word"
 
 
 def test_what_is_not_the_photos_fault_waits_uncounted(library: Library, conclusion: Callable[..., Conclusion]) -> None:

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from lowkeyd.errors import LowkeydError, PhotoError, TryLater
+from lowkeyd.errors import LowkeydError, PhotoError, ProtectionTooWeak, TryLater
 from lowkeyd.model import NoFace, Stage
 from lowkeyd.work.messages import BatchDone, Broken, Finished, Reached, Ready, Stepped, Task, Unfit
 from tests.stand_in import protected
@@ -46,3 +46,10 @@ def test_errors_about_photos_arrive_with_reason_stage_and_advice(error: type[Pho
         "the reason",
     )
     assert isinstance(arrived, LowkeydError)
+
+
+def test_what_recognisers_said_of_a_refused_copy_arrives_too() -> None:
+    verdict = protected(b"x").verdict
+    arrived = sent(ProtectionTooWeak("still recognised", verdict))
+    assert isinstance(arrived, ProtectionTooWeak)
+    assert arrived.verdict == verdict

@@ -7,7 +7,7 @@ import pytest
 from lowkeyd.errors import OutboxUnavailable
 from lowkeyd.folders import outbox as outbox_module
 from lowkeyd.model import Delivery, Publication, sha256
-from lowkeyd.store.queue import Judgement
+from lowkeyd.store.judgement import Judgement
 from tests.work.conftest import Library
 
 JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lowkeyd.model import Delivery, Publication, Stage, sha256
-from lowkeyd.store.queue import Judgement
+from lowkeyd.store.judgement import Judgement
 from lowkeyd.work import memory
 from lowkeyd.work.recover import recover
 from lowkeyd.work.retry import MAX_ATTEMPTS, MAX_INTERRUPTIONS
