@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from lowkeyd.cli import shown
 from lowkeyd.errors import StoreError
@@ -226,7 +227,7 @@ def _table(name: str, verdict: dict[str, Any]) -> Table:
     for number, face in enumerate(verdict["faces"], 1):
         seen = face["visibility"]
         for score in face["scores"]:
-            same = "[red]yes[/]" if score["accepted"] else "[green]no[/]"
+            same = Text("yes", "red") if score["accepted"] else Text("no", "green")
             moved = f"{_similarity(score)}\n{_distance(score)}"
             table.add_row(str(number), _role(score), moved, same, f"{seen['lpips']:.4f}", f"{seen['psnr_db']:.1f} dB")
     return table

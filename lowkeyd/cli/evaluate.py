@@ -49,7 +49,7 @@ def evaluate(
     presets = preset or [configured.attack.preset]
     for name in presets:
         configuration.parse({"attack": {"preset": name}}, "--preset")
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     with console.status("Loading the networks ..."):
         from lowkeyd.attack.engine import Engine
         from lowkeyd.work.evaluate import Gallery

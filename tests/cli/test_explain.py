@@ -87,12 +87,12 @@ def test_a_failed_photo_is_told_with_stage_reason_and_advice(lowkeyd: Lowkeyd, h
     with Queue(location.database(home.state)) as photos:
         photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], time.time())
         (job,) = photos.claim(1, time.time())
-        photos.fail(job, Stage.DECODE, "is no picture", "Restore it from a backup.", time.time())
+        photos.fail(job, Stage.DECODE, "is no picture", "Restore it, or change [attack] preset.", time.time())
     text = told(lowkeyd, home, home.inbox / "a.jpg")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "stands failed" in lines
     assert "why at decode: is no picture" in lines
-    assert "advice Restore it from a backup." in lines
+    assert "advice Restore it, or change [attack] preset." in lines, "brackets too"
     assert "attempts 1" in lines
     assert f"original {home.inbox}/a.jpg (not there now)" in lines
     assert lines[-1].endswith("failed at decode: is no picture"), "the history"
