@@ -39,8 +39,9 @@ _LENGTH = 0.4
 
 
 def centred(network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tensor:
-    """One minus the cosine of the angle at (nearly) the network's mean face, where faces part; and a share of the
-    logarithm of how much longer the embedding became, seen from there. N values.
+    """One minus the cosine of the angle at (nearly) the network's mean face, where faces part; and for networks that
+    do not compare by direction alone, a share of the logarithm of how much longer the embedding became, seen from
+    there. N values.
 
     Seen from the origin, half of what moves an embedding is a face becoming less of a face, which other networks do not
     follow; seen from the mean face it is one person becoming another. The surer a network is of a face, the longer is
@@ -49,6 +50,8 @@ def centred(network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tenso
     """
     centre = 0.0 if network.centre is None else _PULL * network.centre.to(embedding)
     angle = 1 - F.cosine_similarity(F.normalize(embedding) - centre, F.normalize(reference) - centre)
+    if network.unit:  # nothing has taught it what lengths mean: with them MobileFaceNet's attack is much weaker
+        return angle
     common = reference.norm(dim=1, keepdim=True)
     before, after = ((e / common - centre).norm(dim=1) for e in (reference, embedding))
     longer: Tensor = (after / before).log()

@@ -113,10 +113,15 @@ def test_the_centred_distance_is_an_angle_at_the_mean_face() -> None:
 def test_of_two_embeddings_at_one_angle_the_longer_counts_more() -> None:
     x = torch.tensor([[2.0, 0.0]])
     for known in (None, torch.tensor([0.0, 0.0])):
-        of = replace(network(Colour(1)), centre=known)
+        of = replace(network(Colour(1)), centre=known, unit=False)
         short, same, long = (centred(of, x, torch.tensor([[0.0, length]])).item() for length in (1.0, 2.0, 4.0))
         assert same == pytest.approx(1.0), "as long as the clean one: the angle alone"
         assert (short, long) == pytest.approx((1 - 0.4 * math.log(2), 1 + 0.4 * math.log(2)))
+
+
+def test_where_embeddings_are_compared_by_direction_alone_their_length_counts_nothing() -> None:
+    x, longer = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 4.0]])
+    assert centred(network(Colour(1)), x, longer).item() == pytest.approx(1.0)
 
 
 def test_the_distance_is_the_objectives_choice() -> None:
