@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.protection import released
 from lowkeyd import config
-from lowkeyd.attack import align, optimise, views
-from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, paste, shrink
-from lowkeyd.attack.engine import Engine
+from lowkeyd.attack import optimise, views
+from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, paste
+from lowkeyd.attack.engine import Engine, working_faces
 from lowkeyd.attack.objective import embed
 from lowkeyd.attack.presets import PAPER, PRESETS
 from lowkeyd.attack.verify import Versions
@@ -113,16 +113,9 @@ def _beside_the_paper(engine: Engine, places: list[Place], presets: list[str]) -
         )
 
 
-def _faces(places: list[Place]) -> tuple[Tensor, views.Matrix, Tensor]:
-    squares = [Square.around(face, SIDE) for _, face in places]
-    x = torch.cat([shrink(photo, square, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)])
-    points = [square.inside(align.points(face), WORKING_PX) for (_, face), square in zip(places, squares, strict=True)]
-    arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
-    return x, np.stack(points), torch.stack(arriving)
-
-
 def _optimise(engine: Engine, places: list[Place], preset: str) -> Tensor:
-    return engine.optimise(*_faces(places), preset, lambda _done, _all: None)
+    _, x, points, arriving = working_faces(places)
+    return engine.optimise(x, points, arriving, preset, lambda _done, _all: None)
 
 
 def _timed(work: Callable[[], Tensor], rounds: int) -> tuple[Tensor, float]:
@@ -137,7 +130,7 @@ def _timed(work: Callable[[], Tensor], rounds: int) -> tuple[Tensor, float]:
 
 def _limit(engine: Engine, places: list[Place]) -> None:
     """The passes that `balanced` cannot do without, each timed alone."""
-    x, points, _ = _faces(places)
+    _, x, points, _ = working_faces(places)
     x = x.to(engine.device)
     steps = PRESETS["balanced"].steps
     looks = list(islice(views.random(WORKING_PX, engine.device, 0), steps))

@@ -4,6 +4,7 @@ The optimisation sees a square around each face, shrunk with anti-aliasing; only
 added to the photo. So the cost does not depend on megapixels, and what was found survives resizing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lowkeyd.attack import align
 from lowkeyd.attack.pixels import to_levels, to_planes, to_unit
-from lowkeyd.attack.views import rescaling
+from lowkeyd.attack.views import Matrix, rescaling
 from lowkeyd.model import Face, Pixels
 
 WORKING_PX = 128
@@ -88,6 +90,15 @@ def _stretch(start: int, length: int, limit: int) -> tuple[slice, tuple[int, int
 def shrink(photo: Pixels, square: Square, size: int) -> Tensor:
     """The square at working size: 1 x 3 x size x size, [0, 1], rounded to whole levels."""
     return to_unit(resize(to_planes(square.take(photo)), size))
+
+
+def closeups(places: Sequence[tuple[Pixels, Face]], side: float, size: int) -> tuple[list[Square], Tensor, Matrix]:
+    """Of faces in photos: squares `side` interocular distances wide, what is in them (N x 3 x size x size, [0, 1]), and
+    the faces' points there (N x 7 x 2)."""
+    squares = [Square.around(face, side) for _, face in places]
+    x = torch.cat([shrink(photo, square, size) for (photo, _), square in zip(places, squares, strict=True)])
+    points = [square.inside(align.points(face), size) for (_, face), square in zip(places, squares, strict=True)]
+    return squares, x, np.stack(points)
 
 
 def resize(x: Tensor, size: int | tuple[int, int]) -> Tensor:

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lowkeyd import config
-from lowkeyd.attack import align, paper
-from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, paste, shrink
+from lowkeyd.attack import paper
+from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, closeups, paste
 from lowkeyd.attack.detect import Detector
 from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
@@ -73,18 +72,12 @@ class Engine:
         preset: str,
         on_step: Callable[[int, int], None],
     ) -> list[Pixels]:
-        squares = [[Square.around(face, SIDE) for face in found] for found in faces]
-        found = [
-            (photo, face, square)
-            for photo, own, its_squares in zip(photos, faces, squares, strict=True)
-            for face, square in zip(own, its_squares, strict=True)
-        ]
-        x = torch.cat([shrink(photo, square, WORKING_PX) for photo, _, square in found])
-        points = np.stack([square.inside(align.points(face), WORKING_PX) for _, face, square in found])
-        arriving = torch.stack([square.arrives(photo.shape, WORKING_PX) for photo, _, square in found])
-        deltas = iter(self.optimise(x, points, arriving, preset, on_step))
+        places = [(photo, face) for photo, own in zip(photos, faces, strict=True) for face in own]
+        found, x, points, arriving = working_faces(places)
+        squares, deltas = iter(found), iter(self.optimise(x, points, arriving, preset, on_step))
         return [
-            paste(photo, own, [next(deltas)[None] for _ in own]) for photo, own in zip(photos, squares, strict=True)
+            paste(photo, [next(squares) for _ in own], [next(deltas)[None] for _ in own])
+            for photo, own in zip(photos, faces, strict=True)
         ]
 
     def optimise(
@@ -131,6 +124,13 @@ class Engine:
         """What the recognisers say about a copy that was made with `preset`. Raises OutOfMemory."""
         with _memory():
             return self._judges.judge(versions, faces, preset)
+
+
+def working_faces(places: Sequence[Place]) -> tuple[list[Square], Tensor, Matrix, Tensor]:
+    """Faces as the optimisation takes them: their squares, x, points and what arrives of a difference."""
+    squares, x, points = closeups(places, SIDE, WORKING_PX)
+    arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
+    return squares, x, points, torch.stack(arriving)
 
 
 @contextmanager

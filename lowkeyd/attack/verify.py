@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack import align
-from lowkeyd.attack.crop import Square, shrink
+from lowkeyd.attack.crop import closeups
 from lowkeyd.attack.detect import Detector, scaled
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.perceptual import Perceptual
@@ -58,10 +58,8 @@ def embeddings(network: FaceNetwork, places: Sequence[Place], device: str) -> Em
 
 @torch.inference_mode()
 def _embeddings(network: FaceNetwork, places: Sequence[Place], device: str) -> Embeddings:
-    squares = [Square.around(face, _SIDE) for _, face in places]
-    x = torch.cat([shrink(photo, square, _PX) for (photo, _), square in zip(places, squares, strict=True)]).to(device)
-    points = np.stack([s.inside(align.points(face), _PX) for (_, face), s in zip(places, squares, strict=True)])
-    embedded: Tensor = network.embed(align.warp(x, network.transforms(points), network.chip))
+    _, x, points = closeups(places, _SIDE, _PX)
+    embedded: Tensor = network.embed(align.warp(x.to(device), network.transforms(points), network.chip))
     found: Embeddings = embedded.float().cpu().numpy()
     return found
 

@@ -96,9 +96,16 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(_connect(path)) as connection:
             yield connection
     except sqlite3.Error as error:
-        if str(error) in ("no such table: history", "no such column: refused"):
+        if str(error).startswith("no such") and _has_schema(path):
             raise StoreError(f"{path}: of another version of lowkeyd; `lowkeyd run` of this one upgrades it") from error
         raise StoreError(f"{path}: the database cannot be read: {error}") from error
+
+
+def _has_schema(path: Path) -> bool:
+    """Whether a lowkeyd made this database: what is missing in it came with another version."""
+    with closing(_connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool(version)
 
 
 def known_roots(path: Path) -> dict[str, bytes]:

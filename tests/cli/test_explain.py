@@ -47,6 +47,14 @@ def deliver(home: Home, *scores: Score, name: bytes = b"me.jpg") -> None:
         photos.done(job.id, time.time())
 
 
+def fail(home: Home, stage: Stage, reason: str, advice: str, refused: str | None = None) -> None:
+    """A photo that was given up, a.jpg."""
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], time.time())
+        (job,) = photos.claim(1, time.time())
+        photos.fail(job, stage, reason, advice, time.time(), refused=refused)
+
+
 def told(lowkeyd: Lowkeyd, home: Home, path: Path) -> str:
     result = lowkeyd("explain", path, "--config", home.config)
     assert (result.code, result.err) == (0, "")
@@ -84,10 +92,7 @@ def test_the_copy_leads_to_the_same_answer(lowkeyd: Lowkeyd, home: Home, name: b
 
 
 def test_a_failed_photo_is_told_with_stage_reason_and_advice(lowkeyd: Lowkeyd, home: Home) -> None:
-    with Queue(location.database(home.state)) as photos:
-        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], time.time())
-        (job,) = photos.claim(1, time.time())
-        photos.fail(job, Stage.DECODE, "is no picture", "Restore it, or change [attack] preset.", time.time())
+    fail(home, Stage.DECODE, "is no picture", "Restore it, or change [attack] preset.")
     text = told(lowkeyd, home, home.inbox / "a.jpg")
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "stands failed" in lines
@@ -102,11 +107,7 @@ def test_of_a_copy_that_was_refused_every_recognisers_word_is_told(lowkeyd: Lowk
     known = Score("dlib", attacked=True, threshold=0.6, before=0.05, after=0.42, shared=0.43, similarity_before=1.0,
                   similarity_after=0.9)  # fmt: skip
     verdict = Verdict((FaceVerdict((10.0, 20.0, 90.0, 110.0), True, (known,), SEEN),), "strong")
-    with Queue(location.database(home.state)) as photos:
-        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], time.time())
-        (job,) = photos.claim(1, time.time())
-        refused = verdict_json(verdict, fingerprint="f")
-        photos.fail(job, Stage.VERIFY, "still recognised", "Crop it off.", time.time(), refused=refused)
+    fail(home, Stage.VERIFY, "still recognised", "Crop it off.", refused=verdict_json(verdict, fingerprint="f"))
     lines = [" ".join(line.split()) for line in told(lowkeyd, home, home.inbox / "a.jpg").splitlines()]
     assert "Made, and not delivered" in lines
     assert any(line.startswith("failed: a network that was attacked still accepts a face") for line in lines)
