@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.protection import released
 from lowkeyd import config
 from lowkeyd.attack import optimise, views
-from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, paste
-from lowkeyd.attack.engine import Engine, working_faces
+from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, WorkingFaces, paste
+from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.objective import embed
 from lowkeyd.attack.presets import PAPER, PRESETS
 from lowkeyd.attack.verify import Versions
@@ -114,8 +114,7 @@ def _beside_the_paper(engine: Engine, places: list[Place], presets: list[str]) -
 
 
 def _optimise(engine: Engine, places: list[Place], preset: str) -> Tensor:
-    _, x, points, arriving = working_faces(places)
-    return engine.optimise(x, points, arriving, preset, lambda _done, _all: None)
+    return engine.optimise(WorkingFaces.of(places), preset, lambda _done, _all: None)
 
 
 def _timed(work: Callable[[], Tensor], rounds: int) -> tuple[Tensor, float]:
@@ -130,8 +129,8 @@ def _timed(work: Callable[[], Tensor], rounds: int) -> tuple[Tensor, float]:
 
 def _limit(engine: Engine, places: list[Place]) -> None:
     """The passes that `balanced` cannot do without, each timed alone."""
-    _, x, points, _ = working_faces(places)
-    x = x.to(engine.device)
+    faces = WorkingFaces.of(places)
+    x, points = faces.x.to(engine.device), faces.points
     steps = PRESETS["balanced"].steps
     looks = list(islice(views.random(WORKING_PX, engine.device, 0), steps))
 

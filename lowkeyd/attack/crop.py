@@ -92,6 +92,28 @@ def shrink(photo: Pixels, square: Square, size: int) -> Tensor:
     return to_unit(resize(to_planes(square.take(photo)), size))
 
 
+@dataclass(frozen=True)
+class WorkingFaces:
+    """Faces as the optimisation takes them."""
+
+    squares: Sequence[Square]
+    x: Tensor  # N x 3 x S x S, [0, 1]
+    points: Matrix  # N x 7 x 2, pixels of x
+    arriving: Tensor  # N x 2 x S x S: what of a difference is seen in the photo, as `Square.arrives` says
+
+    @classmethod
+    def of(cls, places: Sequence[tuple[Pixels, Face]]) -> "WorkingFaces":
+        """Of faces in photos."""
+        squares, x, points = closeups(places, SIDE, WORKING_PX)
+        arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
+        return cls(squares, x, points, torch.stack(arriving))
+
+    def batches(self, size: int) -> "list[WorkingFaces]":
+        """All of them, at most `size` at a time."""
+        parts = [slice(start, start + size) for start in range(0, len(self.x), size)]
+        return [WorkingFaces(self.squares[p], self.x[p], self.points[p], self.arriving[p]) for p in parts]
+
+
 def closeups(places: Sequence[tuple[Pixels, Face]], side: float, size: int) -> tuple[list[Square], Tensor, Matrix]:
     """Of faces in photos: squares `side` interocular distances wide, what is in them (N x 3 x size x size, [0, 1]), and
     the faces' points there (N x 7 x 2)."""

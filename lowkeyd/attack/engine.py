@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from lowkeyd import config
 from lowkeyd.attack import paper
-from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, closeups, paste
+from lowkeyd.attack.crop import WorkingFaces, paste
 from lowkeyd.attack.detect import Detector
 from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PAPER, PRESETS
 from lowkeyd.attack.verify import Embeddings, Judges, Place, Recogniser, Versions, embeddings
-from lowkeyd.attack.views import Matrix
 from lowkeyd.attack.visibility import measure
 from lowkeyd.errors import ConfigError, OptimiserFailed, OutOfMemory
 from lowkeyd.model import Face, Pixels, Verdict, Visibility
@@ -73,32 +73,26 @@ class Engine:
         on_step: Callable[[int, int], None],
     ) -> list[Pixels]:
         places = [(photo, face) for photo, own in zip(photos, faces, strict=True) for face in own]
-        found, x, points, arriving = working_faces(places)
-        squares, deltas = iter(found), iter(self.optimise(x, points, arriving, preset, on_step))
+        working = WorkingFaces.of(places)
+        squares, deltas = iter(working.squares), iter(self.optimise(working, preset, on_step))
         return [
             paste(photo, [next(squares) for _ in own], [next(deltas)[None] for _ in own])
             for photo, own in zip(photos, faces, strict=True)
         ]
 
-    def optimise(
-        self, x: Tensor, points: Matrix, arriving: Tensor, preset: str, on_step: Callable[[int, int], None]
-    ) -> Tensor:
-        """All differences, N x 3 x S x S, batch by batch, for faces at working size; `arriving`: as in `optimise`."""
-        batches = range(0, len(x), _BATCH)
+    def optimise(self, faces: WorkingFaces, preset: str, on_step: Callable[[int, int], None]) -> Tensor:
+        """All differences, N x 3 x S x S, batch by batch."""
+        batches = faces.batches(_BATCH)
         total = len(batches) * (paper.STEPS if preset == PAPER else PRESETS[preset].steps)
         steps = iter(range(1, total + 1))
-        deltas = []
-        for start in batches:
-            of_batch = slice(start, start + _BATCH)
-            batch = x[of_batch].to(self.device), points[of_batch], arriving[of_batch]
-            deltas.append(self._batch(*batch, preset, lambda: on_step(next(steps), total)).cpu())
-        return torch.cat(deltas)
+        return torch.cat([self._batch(batch, preset, lambda: on_step(next(steps), total)).cpu() for batch in batches])
 
-    def _batch(self, x: Tensor, points: Matrix, arriving: Tensor, preset: str, on_step: Callable[[], None]) -> Tensor:
+    def _batch(self, faces: WorkingFaces, preset: str, on_step: Callable[[], None]) -> Tensor:
+        faces = replace(faces, x=faces.x.to(self.device))
         if preset == PAPER:
-            delta = paper.optimise(x, points, self.ensemble, self.perceptual, self._seed, on_step)
+            delta = paper.optimise(faces.x, faces.points, self.ensemble, self.perceptual, self._seed, on_step)
         else:
-            delta = optimise(x, points, arriving, self.ensemble, self.perceptual, PRESETS[preset], self._seed, on_step)
+            delta = optimise(faces, self.ensemble, self.perceptual, PRESETS[preset], self._seed, on_step)
         if not delta.isfinite().all():
             raise OptimiserFailed("the optimiser left the range of numbers")
         return delta
@@ -124,13 +118,6 @@ class Engine:
         """What the recognisers say about a copy that was made with `preset`. Raises OutOfMemory."""
         with _memory():
             return self._judges.judge(versions, faces, preset)
-
-
-def working_faces(places: Sequence[Place]) -> tuple[list[Square], Tensor, Matrix, Tensor]:
-    """Faces as the optimisation takes them: their squares, x, points and what arrives of a difference."""
-    squares, x, points = closeups(places, SIDE, WORKING_PX)
-    arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
-    return squares, x, points, torch.stack(arriving)
 
 
 @contextmanager

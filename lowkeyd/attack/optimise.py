@@ -7,18 +7,23 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack import views
-from lowkeyd.attack.crop import SIDE
+from lowkeyd.attack.crop import SIDE, WorkingFaces
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset
 from lowkeyd.attack.tolerance import allowance, tolerance
-from lowkeyd.attack.views import Matrix, both_ways
+from lowkeyd.attack.views import both_ways
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
-_COLOUR = 0.4
+_TINT = 0.4
 """Of the gradient's colour part: tint is the first thing that people see, and buys little."""
+_TINY_PX = 160
+"""In faces whose squares are at most so wide in the photo, patches of colour are too small to be seen as such (which
+is why JPEG halves colour). In larger ones, tint counts by their area, and brightness changes keep the pixel's hue."""
+_HUE_PX, _DARKEST = 1.5, 0.02
+"""A pixel's own colour is the mean of that reach, in pixels of the working size; black has none."""
 _FINE_PX, _COARSE_PX, _COARSE = 0.8, 4.0, 0.3
 """Of the gradient, what is finer than the first sigma (in pixels of the working size) is smoothed away (Dong et al.
 2019): LPIPS sees it, other networks do not. Of what is coarser than the second, a share: people see it as shading."""
@@ -39,17 +44,14 @@ _ENLARGING_DB = 0.46
 
 
 def optimise(
-    x: Tensor,
-    points: Matrix,
-    arriving: Tensor,
+    faces: WorkingFaces,
     ensemble: Sequence[FaceNetwork],
     perceptual: Perceptual,
     preset: Preset,
     seed: int,
     on_step: Callable[[], None],
 ) -> Tensor:
-    """The difference that protects faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2): same shape as x.
-    `arriving` (N x 2 x S x S): what of a difference is seen in the photo, as `Square.arrives` says.
+    """The difference that protects faces: N x 3 x S x S, as they are.
 
     Projected gradient ascent on LowKey's objective (the paper's section 4) with its own distance (`centred`), within a
     ball of fixed energy: the difference is delta = bearable * u, steps of one L2 norm follow the momentum of the
@@ -58,9 +60,11 @@ def optimise(
     looked at, and counts; of a face that the border cuts, the budget is for what is left of it. Faces do not influence
     each other.
     """
+    x, points, arriving = faces.x, faces.points, faces.arriving
     size = x.shape[-1]
     bearable = tolerance(x, points)  # (N, 1, S, S)
-    colour = _COLOUR * _has_colour(x)  # (N, 1, 1, 1)
+    tint = _bearable_tint(faces)  # (N, 1, 1, 1)
+    brighter = _brighter(x, tint)  # (N, 3, S, S)
     whole = torch.equal(arriving, torch.eye(size).expand_as(arriving))
     arrives = None if whole else arriving[:, :, None].to(x).unbind(1)  # (N, 1, S, S) twice
     within = arriving.sum((2, 3)).prod(1).clamp_min(1).to(x) / size**2  # (N,), the share of x that the photo has
@@ -88,8 +92,8 @@ def optimise(
             alpha = (alpha * excess**_ADAPT_POWER).clamp(*_ALPHA_RANGE)
         (gradient,) = torch.autograd.grad(gain.sum(), u)
         u = u.detach()
-        grey = gradient.mean(1, keepdim=True)
-        gradient = both_ways(grey + colour * (gradient - grey), fine) - _COARSE * both_ways(grey, coarse)
+        shading = brighter * (gradient * brighter).mean(1, keepdim=True)
+        gradient = both_ways(shading + tint * (gradient - shading), fine) - _COARSE * both_ways(shading, coarse)
         momentum = _MOMENTUM * momentum + gradient / _per_face(gradient.abs())
         decay = 0.5 * (1 + math.cos(math.pi * step / preset.steps))
         u = u + preset.step_size * decay * momentum / _per_face(momentum.square()).sqrt()
@@ -117,9 +121,20 @@ def _seen(delta: Tensor, arrives: Sequence[Tensor] | None) -> Tensor:
     return rows @ delta @ columns.mT
 
 
-def _has_colour(x: Tensor) -> Tensor:
-    """1 for faces in colour, 0 for grey ones, which stay grey: N x 1 x 1 x 1."""
-    return ((x - x.mean(1, keepdim=True)).abs().amax((1, 2, 3), keepdim=True) > 1e-3).float()
+def _bearable_tint(faces: WorkingFaces) -> Tensor:
+    """How much of a change may be tint: N x 1 x 1 x 1, nothing for grey faces, which stay grey."""
+    sides = torch.tensor([square.side for square in faces.squares])
+    small = (_TINY_PX / sides).clamp_max(1.0).square().to(faces.x).view(-1, 1, 1, 1)
+    has_colour = (faces.x - faces.x.mean(1, keepdim=True)).abs().amax((1, 2, 3), keepdim=True) > 1e-3
+    return _TINT * small * has_colour
+
+
+def _brighter(x: Tensor, tint: Tensor) -> Tensor:
+    """What of red, green and blue a brighter pixel gets: N x 3 x S x S, root mean square 1 per pixel. The less tint a
+    face bears, the nearer to the pixel's own colour, as if there were more light; else grey."""
+    own = both_ways(x, views.gaussian(x.shape[-1], _HUE_PX).to(x)) + _DARKEST
+    own = 1 + (own / own.mean(1, keepdim=True) - 1) * (1 - tint / _TINT)
+    return own / own.square().mean(1, keepdim=True).sqrt()
 
 
 def _per_face(x: Tensor) -> Tensor:
