@@ -12,18 +12,12 @@ from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset
+from lowkeyd.attack.tint import bearable_tint, brightening
 from lowkeyd.attack.tolerance import allowance, tolerance
 from lowkeyd.attack.views import both_ways
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
-_TINT = 0.4
-"""Of the gradient's colour part: tint is the first thing that people see, and buys little."""
-_TINY_PX = 160
-"""In faces whose squares are at most so wide in the photo, patches of colour are too small to be seen as such (which
-is why JPEG halves colour). In larger ones, tint counts by their area, and brightness changes keep the pixel's hue."""
-_HUE_PX, _DARKEST = 1.5, 0.02
-"""A pixel's own colour is the mean of that reach, in pixels of the working size; black has none."""
 _FINE_PX, _COARSE_PX, _COARSE = 0.8, 4.0, 0.3
 """Of the gradient, what is finer than the first sigma (in pixels of the working size) is smoothed away (Dong et al.
 2019): LPIPS sees it, other networks do not. Of what is coarser than the second, a share: people see it as shading."""
@@ -63,8 +57,8 @@ def optimise(
     x, points, arriving = faces.x, faces.points, faces.arriving
     size = x.shape[-1]
     bearable = tolerance(x, points)  # (N, 1, S, S)
-    tint = _bearable_tint(faces)  # (N, 1, 1, 1)
-    brighter = _brighter(x, tint)  # (N, 3, S, S)
+    tint = bearable_tint(faces)  # (N, 1, 1, 1)
+    brighter = brightening(x, tint)  # (N, 3, S, S)
     whole = torch.equal(arriving, torch.eye(size).expand_as(arriving))
     arrives = None if whole else arriving[:, :, None].to(x).unbind(1)  # (N, 1, S, S) twice
     within = arriving.sum((2, 3)).prod(1).clamp_min(1).to(x) / size**2  # (N,), the share of x that the photo has
@@ -119,22 +113,6 @@ def _seen(delta: Tensor, arrives: Sequence[Tensor] | None) -> Tensor:
         return delta
     rows, columns = arrives
     return rows @ delta @ columns.mT
-
-
-def _bearable_tint(faces: WorkingFaces) -> Tensor:
-    """How much of a change may be tint: N x 1 x 1 x 1, nothing for grey faces, which stay grey."""
-    sides = torch.tensor([square.side for square in faces.squares])
-    small = (_TINY_PX / sides).clamp_max(1.0).square().to(faces.x).view(-1, 1, 1, 1)
-    has_colour = (faces.x - faces.x.mean(1, keepdim=True)).abs().amax((1, 2, 3), keepdim=True) > 1e-3
-    return _TINT * small * has_colour
-
-
-def _brighter(x: Tensor, tint: Tensor) -> Tensor:
-    """What of red, green and blue a brighter pixel gets: N x 3 x S x S, root mean square 1 per pixel. The less tint a
-    face bears, the nearer to the pixel's own colour, as if there were more light; else grey."""
-    own = both_ways(x, views.gaussian(x.shape[-1], _HUE_PX).to(x)) + _DARKEST
-    own = 1 + (own / own.mean(1, keepdim=True) - 1) * (1 - tint / _TINT)
-    return own / own.square().mean(1, keepdim=True).sqrt()
 
 
 def _per_face(x: Tensor) -> Tensor:
