@@ -6,6 +6,7 @@ Look at it at 100 %: nothing in the column `balanced` should be a thing to point
 """
 
 import argparse
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lowkeyd import config
 from lowkeyd.attack.crop import Square
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.presets import PAPER, PRESETS
+from lowkeyd.attack.verify import Place
 from lowkeyd.imaging.decode import Limits, decode
 from lowkeyd.model import PHOTO_SUFFIXES, Face, Pixels
 
@@ -33,16 +35,16 @@ def main() -> None:
     parser.add_argument("--cell", type=int, default=200, help="pixels; larger faces are shrunk to it, smaller ones not")
     asked = parser.parse_args()
     engine = Engine(config.Attack(), "auto", 2)
-    places = list(islice(_places(engine, asked.people), asked.faces))
-    photos, faces = [photo for photo, _ in places], [[face] for _, face in places]
+    found = list(islice(places(engine, asked.people), asked.faces))
+    photos, faces = [photo for photo, _ in found], [[face] for _, face in found]
     columns = {"original": photos}
     for preset in (PAPER, *PRESETS):
         columns[preset] = engine.protect(photos, faces, preset, lambda _done, _all: None)
-    _sheet(columns, [face for _, face in places], asked.cell).save(asked.output)
+    _sheet(columns, [face for _, face in found], asked.cell).save(asked.output)
 
 
-def _places(engine: Engine, folders: list[Path]) -> "list[tuple[Pixels, Face]]":
-    """The middle face of each person's first photo, people taken evenly from all of them."""
+def places(engine: Engine, folders: list[Path]) -> Iterator[Place]:
+    """The middle face of each photo, and of the first photo in each folder of a folder."""
     files = [
         next(file for file in sorted(folder.iterdir()) if file.suffix.lower() in PHOTO_SUFFIXES)
         if folder.is_dir()
@@ -50,13 +52,11 @@ def _places(engine: Engine, folders: list[Path]) -> "list[tuple[Pixels, Face]]":
         for named in folders
         for folder in (sorted(named.iterdir()) if named.is_dir() else [named])
     ]
-    found = []
     for file in files:
         photo = decode(file.read_bytes(), LIMITS).pixels
         if faces := engine.detect(photo):
             middle = np.array((photo.shape[1] / 2, photo.shape[0] / 2))
-            found.append((photo, min(faces, key=lambda f: float(np.linalg.norm(f.landmarks.mean(0) - middle)))))
-    return found
+            yield photo, min(faces, key=lambda f: float(np.linalg.norm(f.landmarks.mean(0) - middle)))
 
 
 def _sheet(columns: dict[str, list[Pixels]], faces: list[Face], cell: int) -> Image.Image:
