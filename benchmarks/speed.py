@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.protection import released
 from lowkeyd import config
 from lowkeyd.attack import optimise, views
-from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, WorkingFaces, paste
+from lowkeyd.attack.crop import SIDE, WORKING_PX, Difference, Square, WorkingFaces, paste
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.objective import embed
 from lowkeyd.attack.presets import PAPER, PRESETS
@@ -103,7 +103,7 @@ def _beside_the_paper(engine: Engine, places: list[Place], presets: list[str]) -
         )
         base = base or seconds
         seen = [
-            engine.visibility(photo, paste(photo, [Square.around(face, SIDE)], [delta[None]]), face)
+            engine.visibility(photo, paste(photo, [Difference(Square.around(face, SIDE), delta)]), face)
             for (photo, face), delta in zip(places, deltas, strict=True)
         ]
         print(

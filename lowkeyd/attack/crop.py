@@ -4,7 +4,7 @@ The optimisation sees a square around each face, shrunk with anti-aliasing; only
 added to the photo. So the cost does not depend on megapixels, and what was found survives resizing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,14 +135,22 @@ def rim_mask(size: int) -> Tensor:
     return (ramp[:, None] * ramp)[None, None]
 
 
-def paste(photo: Pixels, squares: list[Square], deltas: list[Tensor]) -> Pixels:
-    """Add each difference (1 x 3 x size x size, already faded at the rim) to its square of the photo, enlarged.
+@dataclass(frozen=True)
+class Difference:
+    """What is to be added to one square of a photo."""
 
-    Where faces overlap the differences add up. Pixels in no square stay as they are. Memory: the copy and one square.
+    square: Square
+    delta: Tensor  # 3 x S x S, [-1, 1], already faded at the rim
+
+
+def paste(photo: Pixels, differences: Iterable[Difference]) -> Pixels:
+    """Add differences to a copy of the photo, enlarged.
+
+    Where faces overlap they add up. Pixels in no square stay as they are. Memory: the copy and one square.
     """
     changed = photo.copy()
-    for square, delta in zip(squares, deltas, strict=True):
-        enlarged = to_levels(resize(delta, square.side))
-        in_photo, in_square = square.overlap(photo.shape)
+    for difference in differences:
+        enlarged = to_levels(resize(difference.delta[None], difference.square.side))
+        in_photo, in_square = difference.square.overlap(photo.shape)
         changed[in_photo] = np.clip(np.rint(changed[in_photo] + enlarged[in_square]), 0, 255)
     return changed

@@ -1,15 +1,16 @@
 """The room's front door: detector, ensemble, judges and LPIPS, loaded once on one device."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from lowkeyd import config
 from lowkeyd.attack import paper
-from lowkeyd.attack.crop import WorkingFaces, paste
+from lowkeyd.attack.crop import Difference, WorkingFaces, paste
 from lowkeyd.attack.detect import Detector
 from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
@@ -62,23 +63,23 @@ class Engine:
 
         `on_step` is told steps done and steps in all. Raises OptimiserFailed and OutOfMemory.
         """
-        with _memory():
-            return self._protect(photos, faces, preset, on_step)
-
-    def _protect(
-        self,
-        photos: Sequence[Pixels],
-        faces: Sequence[Sequence[Face]],
-        preset: str,
-        on_step: Callable[[int, int], None],
-    ) -> list[Pixels]:
         places = [(photo, face) for photo, own in zip(photos, faces, strict=True) for face in own]
-        working = WorkingFaces.of(places)
-        squares, deltas = iter(working.squares), iter(self.optimise(working, preset, on_step))
-        return [
-            paste(photo, [next(squares) for _ in own], [next(deltas)[None] for _ in own])
-            for photo, own in zip(photos, faces, strict=True)
-        ]
+        differences = iter(self.differences(places, preset, on_step))
+        return [self.changed(photo, islice(differences, len(own))) for photo, own in zip(photos, faces, strict=True)]
+
+    def differences(
+        self, places: Sequence[Place], preset: str, on_step: Callable[[int, int], None]
+    ) -> list[Difference]:
+        """What protects faces in photos, one by one; `on_step` and errors as in `protect`."""
+        with _memory():
+            faces = WorkingFaces.of(places)
+            deltas = self.optimise(faces, preset, on_step)
+            return [Difference(square, delta) for square, delta in zip(faces.squares, deltas, strict=True)]
+
+    def changed(self, photo: Pixels, differences: Iterable[Difference]) -> Pixels:
+        """A copy of the photo with these differences. Raises OutOfMemory."""
+        with _memory():
+            return paste(photo, differences)
 
     def optimise(self, faces: WorkingFaces, preset: str, on_step: Callable[[int, int], None]) -> Tensor:
         """All differences, N x 3 x S x S, batch by batch."""

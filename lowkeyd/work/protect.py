@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from lowkeyd import config
+from lowkeyd.attack.crop import Difference
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.presets import ladder
 from lowkeyd.attack.verify import Versions
@@ -41,8 +42,10 @@ class _Found(Generic[K]):
     picture: Picture
     faces: tuple[Face, ...]
     started: float = field(repr=False)
-    weak: tuple[Face, ...] = ()
-    """Those of its faces that a first attempt protected too little."""
+    weak: tuple[Face, ...]
+    """Those of its faces that are not yet protected enough: at first all."""
+    differences: dict[Face, Difference] = field(default_factory=dict)
+    """What was found for each face."""
 
     @cached_property
     def as_is(self) -> Pixels:
@@ -90,7 +93,7 @@ class Protector:
             return error
         if not faces:
             return NoFace(time.monotonic() - started)
-        return _Found(key, picture, faces, started)
+        return _Found(key, picture, faces, started, weak=faces)
 
     def _decode(self, content: bytes) -> Picture:
         try:
@@ -126,7 +129,7 @@ class Protector:
             tell(Reached(photo.key, Stage.OPTIMISE))
         short_of_memory: OutOfMemory | None = None
         try:
-            protected = self._optimise(group, preset, tell)
+            self._optimise(group, preset, tell)
         except OutOfMemory as error:
             short_of_memory = OutOfMemory(error.reason)  # without the trace, which holds on to what has to be freed
         except PhotoError as error:
@@ -135,18 +138,15 @@ class Protector:
         if short_of_memory is not None:
             yield from self._with_less(group, preset, tell, short_of_memory)
             return
-        copies = zip(group, protected, strict=True)
-        finishing = two_at_once(lambda copy: self._deliver(*copy, preset, tell), copies, self._engine.share_cores)
-        yield from ((photo, delivered.result()) for (photo, _), delivered in finishing)
+        finishing = two_at_once(lambda photo: self._deliver(photo, preset, tell), group, self._engine.share_cores)
+        yield from ((photo, delivered.result()) for photo, delivered in finishing)
 
-    def _optimise(self, group: list[_Found[K]], preset: str, tell: Tell[K]) -> list[Pixels]:
-        """The photos with their weak faces protected by `preset`, and the others by the preset that was asked for."""
-        pixels = [photo.picture.pixels for photo in group]
-        others = [[face for face in photo.faces if face not in photo.weak] for photo in group]
-        for its_preset, faces in ((self._presets[0], others), (preset, [photo.weak for photo in group])):
-            if any(faces):
-                pixels = self._engine.protect(pixels, faces, its_preset, _steps(tell, sum(map(len, faces))))
-        return pixels
+    def _optimise(self, group: list[_Found[K]], preset: str, tell: Tell[K]) -> None:
+        """Finds what protects the photos' weak faces; others keep what was found before."""
+        places = [(photo.picture.pixels, face) for photo in group for face in photo.weak]
+        found = iter(self._engine.differences(places, preset, _steps(tell, len(places))))
+        for photo in group:
+            photo.differences.update(zip(photo.weak, found, strict=False))
 
     def _with_less(
         self, group: list[_Found[K]], preset: str, tell: Tell[K], error: OutOfMemory
@@ -159,10 +159,9 @@ class Protector:
         for part in (group[:half], group[half:]):
             yield from self._attempt(part, preset, tell)
 
-    def _deliver(
-        self, photo: _Found[K], pixels: Pixels, preset: str, tell: Tell[K]
-    ) -> Protected | PhotoError | TryLater:
+    def _deliver(self, photo: _Found[K], preset: str, tell: Tell[K]) -> Protected | PhotoError | TryLater:
         try:
+            pixels = self._engine.changed(photo.picture.pixels, photo.differences.values())
             encoded, verdict = self._encode_and_judge(photo, pixels, preset, tell, fine=False)
             if verdict.strength is not Strength.PROTECTED and is_lossy(encoded, photo.picture):
                 # Coarse compression may have rounded the protection away; if it was not that, the smaller file stays.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lowkeyd.attack.crop import Square, interocular, paste, resize, rim_mask, shrink
+from lowkeyd.attack.crop import Difference, Square, interocular, paste, resize, rim_mask, shrink
 from lowkeyd.model import Face, Pixels
 
 
@@ -58,7 +58,7 @@ def test_shrinking_averages_instead_of_picking() -> None:
 def test_pixels_outside_of_the_squares_stay_identical_and_inside_the_difference_is_added() -> None:
     photo = noise(60, 80) // 2 + 60
     square = Square(10, 20, 30)
-    changed = paste(photo, [square], [torch.full((1, 3, 16, 16), 10 / 255)])
+    changed = paste(photo, [Difference(square, torch.full((3, 16, 16), 10 / 255))])
     inside = np.zeros((60, 80), bool)
     inside[20:50, 10:40] = True
     assert (changed[~inside] == photo[~inside]).all()
@@ -67,8 +67,8 @@ def test_pixels_outside_of_the_squares_stay_identical_and_inside_the_difference_
 
 def test_a_square_may_reach_over_the_border_and_differences_add_up_where_faces_overlap() -> None:
     photo = np.full((20, 20, 3), 100, np.uint8)
-    delta = torch.full((1, 3, 8, 8), 5 / 255)
-    changed = paste(photo, [Square(-5, -5, 15), Square(0, 0, 15)], [delta, delta])
+    delta = torch.full((3, 8, 8), 5 / 255)
+    changed = paste(photo, [Difference(Square(-5, -5, 15), delta), Difference(Square(0, 0, 15), delta)])
     assert changed[5, 5].tolist() == [110] * 3
     assert changed[12, 12].tolist() == [105] * 3
     assert changed[17, 17].tolist() == [100] * 3
@@ -93,12 +93,12 @@ def test_of_a_small_square_what_its_pixels_can_hold_arrives() -> None:
 
 def test_a_square_wholly_outside_changes_nothing() -> None:
     photo = noise(10, 10)
-    assert (paste(photo, [Square(30, -50, 8)], [torch.ones(1, 3, 8, 8)]) == photo).all()
+    assert (paste(photo, [Difference(Square(30, -50, 8), torch.ones(3, 8, 8))]) == photo).all()
 
 
 def test_levels_end_at_black_and_white() -> None:
     photo = np.full((8, 8, 3), 250, np.uint8)
-    assert (paste(photo, [Square(0, 0, 8)], [torch.full((1, 3, 8, 8), 0.5)]) == 255).all()
+    assert (paste(photo, [Difference(Square(0, 0, 8), torch.full((3, 8, 8), 0.5))]) == 255).all()
 
 
 def test_the_rim_fades_out_and_the_middle_is_whole() -> None:

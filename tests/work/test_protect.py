@@ -1,7 +1,7 @@
 """The way of a photo from bytes to bytes, with a fake in place of the networks."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lowkeyd import config
-from lowkeyd.attack.verify import Versions
+from lowkeyd.attack.verify import Place, Versions
 from lowkeyd.errors import OutOfMemory, PhotoIncomplete, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
 from lowkeyd.imaging.decode import decode
 from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Protected, Score, Strength, Verdict, Visibility
@@ -52,9 +52,12 @@ class FakeEngine:
     def detect(self, photo: Pixels) -> tuple[Face, ...]:
         return (Face((20.0, 20.0, 80.0, 80.0), LANDMARKS, 1.0),) if photo.any() else ()
 
-    def protect(self, photos: Sequence[Pixels], faces: Sequence[Sequence[Face]], preset: str, *_: Any) -> list[Pixels]:
+    def differences(self, places: Sequence[Place], preset: str, *_: Any) -> list[int]:
         self.presets.append(preset)
-        return [brighter(photo, BRIGHTER[preset] * len(own)) for photo, own in zip(photos, faces, strict=True)]
+        return [BRIGHTER[preset] for _ in places]
+
+    def changed(self, photo: Pixels, levels: Iterable[int]) -> Pixels:
+        return brighter(photo, sum(levels))
 
     def verify(self, versions: Versions, _faces: Sequence[Face], preset: str) -> Verdict:
         type(self).judged += 1
@@ -251,9 +254,9 @@ def test_only_the_weak_faces_of_a_photo_are_changed_more(engine: type[FakeEngine
     given: list[list[tuple[str, str]]] = []
     faces = tuple(Face((x, 20.0, x + 20, 40.0), LANDMARKS, 1.0) for x in (10.0, 60.0))
 
-    def protect(_: FakeEngine, photos: Sequence[Pixels], asked: Sequence[Sequence[Face]], preset: str, *__: Any) -> Any:
-        given.append([(preset, "first" if face is faces[0] else "second") for face in asked[0]])
-        return [brighter(photos[0], BRIGHTER[preset] * len(asked[0]))]
+    def differences(_: FakeEngine, places: Sequence[Place], preset: str, *__: Any) -> list[int]:
+        given.append([(preset, "first" if face is faces[0] else "second") for _, face in places])
+        return [BRIGHTER[preset] for _ in places]
 
     def verify(_: FakeEngine, __: Versions, judged: Sequence[Face], preset: str) -> Verdict:
         after = [1.0, 1.0 if ("strong", "second") in chain(*given) else 0.5]
@@ -263,9 +266,9 @@ def test_only_the_weak_faces_of_a_photo_are_changed_more(engine: type[FakeEngine
         return Verdict(tuple(judged_faces), preset)
 
     engine.detect = lambda *_: faces  # type: ignore[method-assign]
-    engine.protect, engine.verify = protect, verify  # type: ignore[method-assign]
+    engine.differences, engine.verify = differences, verify  # type: ignore[method-assign]
     protected = copy_of(PHOTO)
-    assert given == [[("balanced", "first"), ("balanced", "second")], [("balanced", "first")], [("strong", "second")]]
+    assert given == [[("balanced", "first"), ("balanced", "second")], [("strong", "second")]]
     assert (protected.verdict.strength, protected.verdict.preset) == (Strength.PROTECTED, "strong")
     expected = BRIGHTER["balanced"] + BRIGHTER["strong"]
     assert size_of_change(PHOTO, protected) == pytest.approx(expected, abs=0.3), "both from the photo itself"
@@ -302,15 +305,15 @@ def test_a_face_that_the_border_cuts_had_better_be_cropped_off(
 def test_when_memory_runs_out_the_batch_is_halved_and_what_does_not_fit_alone_is_said(engine: type[FakeEngine]) -> None:
     """Of five photos the largest is too much even alone; the fake has memory for two of the others at a time."""
     tried = []
-    real = engine.protect
+    real = engine.differences
 
-    def protect_or_not(self: FakeEngine, photos: Sequence[Pixels], *rest: Any) -> list[Pixels]:
-        tried.append(len(photos))
-        if len(photos) > 2 or any(len(photo) > 200 for photo in photos):
+    def differences_or_not(self: FakeEngine, places: Sequence[Place], *rest: Any) -> list[int]:
+        tried.append(len(places))
+        if len(places) > 2 or any(len(photo) > 200 for photo, _ in places):
             raise OutOfMemory("the fake ran out of memory")
-        return real(self, photos, *rest)
+        return real(self, places, *rest)
 
-    engine.protect = protect_or_not  # type: ignore[method-assign]
+    engine.differences = differences_or_not  # type: ignore[method-assign]
     small = saved(FACE, format="PNG")
     large = saved(np.tile(FACE, (3, 3, 1)), format="PNG")
     photos = {"a": small, "b": small, "c": large, "d": small, "e": small}
