@@ -44,6 +44,7 @@ def protect(
     """
     if queue:
         _hand_in(photos, output, config)
+    _no_folders(photos)
     settings = load_or_defaults(config)
     output = output or Path()
     console = Console(stderr=True)
@@ -64,6 +65,14 @@ def protect(
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
     raise typer.Exit(1 if run.failed else 0)
+
+
+def _no_folders(photos: list[Path]) -> None:
+    for photo in photos:
+        if photo.is_dir():
+            raise typer.BadParameter(
+                f"{readable(photo)} is a folder: name the photos in it, or watch it and hand it to the daemon (--queue)"
+            )
 
 
 def _hand_in(photos: list[Path], output: Path | None, config: Path | None) -> NoReturn:

@@ -130,6 +130,14 @@ def never(*_: object) -> StandIn:
     pytest.fail("the networks were loaded for nothing")
 
 
+def test_a_folder_is_no_photo_which_is_said_before_any_work(lowkeyd: Lowkeyd, use: Use) -> None:
+    use(never)
+    Path("album").mkdir()
+    result = lowkeyd("protect", photo("a.jpg"), "album", "-o", "to")
+    assert (result.code, "album is a folder" in result.err) == (2, True)
+    assert not Path("to").exists()
+
+
 def test_a_file_is_no_folder_for_copies(lowkeyd: Lowkeyd, use: Use) -> None:
     use(never)
     result = lowkeyd("protect", photo("a.jpg"), "-o", photo("file"))
