@@ -69,7 +69,7 @@ def protect(
 
 def _no_folders(photos: list[Path]) -> None:
     for photo in photos:
-        if photo.is_dir():
+        if os.path.isdir(photo):  # pathlib's raises where a folder on the way cannot be entered
             raise typer.BadParameter(
                 f"{readable(photo)} is a folder: name the photos in it, or watch it and hand it to the daemon (--queue)"
             )

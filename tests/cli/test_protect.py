@@ -93,6 +93,12 @@ def test_what_cannot_be_protected_is_named_in_one_line_and_does_not_stop_the_oth
     assert told["loop.jpg"].startswith("at admit: cannot be read: Too many levels of symbolic links. ")
 
 
+def test_a_name_that_no_file_can_have_is_named_too(lowkeyd: Lowkeyd) -> None:
+    result = lowkeyd("protect", "x" * 300, photo("a.jpg"), "-o", "to")
+    assert (result.code, "at admit: cannot be read: File name too long" in result.err) == (1, True)
+    assert contents(Path("to")) == {"a.jpg": PREFIX + b"portrait"}
+
+
 def test_a_link_to_a_photo_is_followed(lowkeyd: Lowkeyd) -> None:
     Path("link.jpg").symlink_to(photo("a.jpg").absolute())
     assert lowkeyd("protect", "link.jpg", "-o", "to").code == 0
