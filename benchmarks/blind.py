@@ -55,14 +55,8 @@ def _write(folder: Path, shown: list[tuple[Place, Pixels]], protected_first: lis
         for number, (((photo, face), copy), first) in enumerate(zip(shown, protected_first, strict=True)):
             square = Square.around(face, SIDE)
             for name, pixels in zip("ab", (copy, photo) if first else (photo, copy), strict=True):
-                Image.fromarray(_inside(square, pixels)).save(folder / name / f"{number:02}.png")
+                Image.fromarray(pixels[square.overlap(pixels.shape)[0]]).save(folder / name / f"{number:02}.png")
             key.writerow((f"{number:02}", "a" if first else "b"))
-
-
-def _inside(square: Square, photo: Pixels) -> Pixels:
-    """What the photo has of the square."""
-    rows, columns = square.overlap(photo.shape)[0]
-    return photo[rows, columns]
 
 
 if __name__ == "__main__":

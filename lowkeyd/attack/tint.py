@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack.crop import WorkingFaces
-from lowkeyd.attack.views import both_ways, gaussian
+from lowkeyd.attack.views import both_ways, covariance, gaussian
 
 _MOST = 0.4
 """Of the gradient's colour part, in a face so small that nobody sees it: it buys little."""
@@ -19,6 +19,7 @@ why JPEG halves colour. With the fourth power of the size they stop to count."""
 _NEAR_PX = 3.0
 """The neighbourhood in which colours and brightness are compared, in pixels of the working size."""
 _OWN_PX = 1.5
+"""What a pixel's own colour is the mean of: not its noise."""
 _FLAT = 1e-3
 """Variance of brightness, [0, 1], below which a neighbourhood has no line of its own: there, light would make pixels
 brighter in proportion."""
@@ -38,13 +39,11 @@ def bearable_tint(faces: WorkingFaces) -> Tensor:
 def brightening(x: Tensor, tint: Tensor) -> Tensor:
     """What red, green and blue get of a change of brightness: N x 3 x S x S, root mean square 1 per pixel. Along the
     colours around each pixel; the more tint is bearable, the nearer to the same for all."""
-    near = gaussian(x.shape[-1], _NEAR_PX).to(x)
-    brightness = x.mean(1, keepdim=True)
-    mean, mean_brightness = both_ways(x, near), both_ways(brightness, near)
-    together = both_ways(x * brightness, near) - mean * mean_brightness
-    variance = (both_ways(brightness.square(), near) - mean_brightness.square()).clamp_min(0)
-    own = both_ways(x, gaussian(x.shape[-1], _OWN_PX).to(x)) + _BLACK
+    size = x.shape[-1]
+    own = both_ways(x, gaussian(size, _OWN_PX).to(x)) + _BLACK
     own = own / own.mean(1, keepdim=True)
-    line = ((together + _FLAT * own) / (variance + _FLAT)).clamp(_LEAST, _STEEPEST)
+    together = covariance(x, x.mean(1, keepdim=True), gaussian(size, _NEAR_PX).to(x))  # its mean: brightness' variance
+    line = together + _FLAT * own
+    line = (line / line.mean(1, keepdim=True)).clamp(_LEAST, _STEEPEST)
     line = 1 + (line / line.mean(1, keepdim=True) - 1) * (1 - tint / _MOST)
     return line / line.square().mean(1, keepdim=True).sqrt()

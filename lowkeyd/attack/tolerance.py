@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lowkeyd.attack.crop import interocular, rim_mask
 from lowkeyd.attack.pixels import LUMA, channel
-from lowkeyd.attack.views import Matrix, both_ways, gaussian
+from lowkeyd.attack.views import Matrix, covariance, gaussian
 
 _REACH_PX = 1.5
 """How near contrast has to be to hide a change, in pixels of the working size."""
@@ -47,9 +47,7 @@ def allowance(x: Tensor) -> Tensor:
 def _contrast(x: Tensor) -> Tensor:
     """The variance of brightness around each pixel: N x 1 x S x S."""
     luma = channel(x, LUMA)
-    blur = gaussian(x.shape[-1], _REACH_PX).to(x)
-    mean = both_ways(luma, blur)
-    return (both_ways(luma.square(), blur) - mean.square()).clamp_min(0)
+    return covariance(luma, luma, gaussian(x.shape[-1], _REACH_PX).to(x)).clamp_min(0)
 
 
 def _middle(points: Matrix, size: int) -> Tensor:

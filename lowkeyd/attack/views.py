@@ -117,6 +117,12 @@ def both_ways(x: Tensor, along: Tensor) -> Tensor:
     return along @ x @ along.mT
 
 
+def covariance(a: Tensor, b: Tensor, blur: Tensor) -> Tensor:
+    """How two pictures (N x C x S x S, C may be 1 in one) vary together around each pixel, as far as `blur` reaches:
+    N x C x S x S."""
+    return both_ways(a * b, blur) - both_ways(a, blur) * both_ways(b, blur)
+
+
 def gaussian(size: int, sigma_px: float) -> Tensor:
     """A blur along one axis as a matrix, size x size; its rows sum to 1, so that borders do not darken."""
     if sigma_px < 0.1:
