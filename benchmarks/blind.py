@@ -22,8 +22,7 @@ from lowkeyd import config
 from lowkeyd.attack.crop import Square
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.presets import PAPER, PRESETS
-from lowkeyd.attack.verify import Place
-from lowkeyd.model import Pixels
+from lowkeyd.model import Pixels, Place
 
 
 def main() -> None:

@@ -17,9 +17,8 @@ from lowkeyd import config
 from lowkeyd.attack.crop import Square
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.presets import PAPER, PRESETS
-from lowkeyd.attack.verify import Place
 from lowkeyd.imaging.decode import Limits, decode
-from lowkeyd.model import PHOTO_SUFFIXES, Face, Pixels
+from lowkeyd.model import PHOTO_SUFFIXES, Face, Pixels, Place
 
 SIDE = 4.0
 CAPTION_PX, GAP_PX = 30, 6

@@ -36,13 +36,12 @@ from lowkeyd.attack.presets import PAPER, PRESETS
 from lowkeyd.attack.verify import Versions
 from lowkeyd.imaging.decode import Limits, decode
 from lowkeyd.imaging.encode import as_shared, encode
-from lowkeyd.model import PHOTO_SUFFIXES, Face, Pixels, Stage
+from lowkeyd.model import PHOTO_SUFFIXES, Place, Stage
 from lowkeyd.work.messages import Reached, Stepped
 from lowkeyd.work.protect import Protector
 
 LIMITS = Limits(200, 500)
 ROUNDS = 3
-Place = tuple[Pixels, Face]
 
 
 def main() -> None:

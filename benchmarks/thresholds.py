@@ -18,10 +18,10 @@ import numpy.typing as npt
 from lowkeyd import config
 from lowkeyd.attack.detect import Detector
 from lowkeyd.attack.networks import catalogue
-from lowkeyd.attack.verify import Embeddings, Place, embeddings
+from lowkeyd.attack.verify import Embeddings, embeddings
 from lowkeyd.errors import PhotoError
 from lowkeyd.imaging.decode import Limits, decode
-from lowkeyd.model import PHOTO_SUFFIXES, Face
+from lowkeyd.model import PHOTO_SUFFIXES, Face, Place
 
 
 def main() -> None:

@@ -69,6 +69,10 @@ class Face:
     probability: float
 
 
+Place: TypeAlias = "tuple[Pixels, Face]"
+"""A face in a photo."""
+
+
 @dataclass(frozen=True)
 class Score:
     """What one recogniser says about one face: Euclidean distances between the original face and published ones.

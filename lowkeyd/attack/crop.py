@@ -16,7 +16,7 @@ from torch import Tensor
 from lowkeyd.attack import align
 from lowkeyd.attack.pixels import to_levels, to_planes, to_unit
 from lowkeyd.attack.views import Matrix, rescaling
-from lowkeyd.model import Face, Pixels
+from lowkeyd.model import Face, Pixels, Place
 
 WORKING_PX = 128
 SIDE = 3.4
@@ -102,7 +102,7 @@ class WorkingFaces:
     arriving: Tensor  # N x 2 x S x S: what of a difference is seen in the photo, as `Square.arrives` says
 
     @classmethod
-    def of(cls, places: Sequence[tuple[Pixels, Face]]) -> "WorkingFaces":
+    def of(cls, places: Sequence[Place]) -> "WorkingFaces":
         """Of faces in photos."""
         squares, x, points = closeups(places, SIDE, WORKING_PX)
         arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
@@ -114,7 +114,7 @@ class WorkingFaces:
         return [WorkingFaces(self.squares[p], self.x[p], self.points[p], self.arriving[p]) for p in parts]
 
 
-def closeups(places: Sequence[tuple[Pixels, Face]], side: float, size: int) -> tuple[list[Square], Tensor, Matrix]:
+def closeups(places: Sequence[Place], side: float, size: int) -> tuple[list[Square], Tensor, Matrix]:
     """Of faces in photos: squares `side` interocular distances wide, what is in them (N x 3 x size x size, [0, 1]), and
     the faces' points there (N x 7 x 2)."""
     squares = [Square.around(face, side) for _, face in places]

@@ -8,7 +8,7 @@ import torch
 from lowkeyd.attack.cascade import Cascade, Found
 from lowkeyd.attack.crop import Square, interocular, resize
 from lowkeyd.attack.pixels import to_planes
-from lowkeyd.model import Face, Pixels
+from lowkeyd.model import Face, Pixels, Place
 
 _LONGEST_SIDE_PX = 1600
 """Larger photos are shrunk first: faces that are too small then are too small to be recognised."""
@@ -41,7 +41,7 @@ class Detector:
         found = _distinct([second or first for first, second in zip(far, near, strict=True)])
         return tuple(sorted(found, key=lambda face: face.box[0]))
 
-    def find_again(self, places: Sequence[tuple[Pixels, Face]]) -> list[Face | None]:
+    def find_again(self, places: Sequence[Place]) -> list[Face | None]:
         """Faces in changed copies of their photos, each looked for near its old place, all in one go.
 
         None for those that the detector no longer finds there.

@@ -16,10 +16,10 @@ from lowkeyd.attack.networks import catalogue
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PAPER, PRESETS
-from lowkeyd.attack.verify import Embeddings, Judges, Place, Recogniser, Versions, embeddings
+from lowkeyd.attack.verify import Embeddings, Judges, Recogniser, Versions, embeddings
 from lowkeyd.attack.visibility import measure
 from lowkeyd.errors import ConfigError, OptimiserFailed, OutOfMemory
-from lowkeyd.model import Face, Pixels, Verdict, Visibility
+from lowkeyd.model import Face, Pixels, Place, Verdict, Visibility
 
 _BATCH = 16
 """Faces optimised together: one by one costs twice as much per face, more than this gains nothing on a CPU."""

@@ -15,11 +15,9 @@ from lowkeyd.attack.detect import Detector, scaled
 from lowkeyd.attack.networks.catalogue import FaceNetwork
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.visibility import measure
-from lowkeyd.model import Face, FaceVerdict, Pixels, Score, Verdict, Visibility
+from lowkeyd.model import Face, FaceVerdict, Pixels, Place, Score, Verdict, Visibility
 
 Embeddings = npt.NDArray[np.float32]
-Place = tuple[Pixels, Face]
-"""A face in a photo."""
 
 _SIDE = 5.0
 """Of the square that chips are cut from, in interocular distances: the whole chip fits in, tilted heads too."""

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from lowkeyd import config
-from lowkeyd.attack.verify import Place, Versions
+from lowkeyd.attack.verify import Versions
 from lowkeyd.errors import OutOfMemory, PhotoIncomplete, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
 from lowkeyd.imaging.decode import decode
-from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Protected, Score, Strength, Verdict, Visibility
+from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Place, Protected, Score, Strength, Verdict, Visibility
 from lowkeyd.work import protect
 from lowkeyd.work.messages import Outcome
 from lowkeyd.work.protect import Protector
