@@ -130,8 +130,8 @@ def _limit(engine: Engine, places: list[Place]) -> None:
     """The passes that `balanced` cannot do without, each timed alone."""
     faces = WorkingFaces.of(places)
     x, points = faces.x.to(engine.device), faces.points
-    steps = PRESETS["balanced"].steps
-    looks = list(islice(views.random(WORKING_PX, engine.device, 0), steps))
+    preset = PRESETS["balanced"]
+    looks = list(islice(views.random(WORKING_PX, engine.device, 0, preset.spread), preset.steps))
 
     def networks() -> Tensor:
         for view in looks:
@@ -142,7 +142,7 @@ def _limit(engine: Engine, places: list[Place]) -> None:
 
     def lpips() -> Tensor:
         clean = [layer.detach() for layer in engine.perceptual.features(x)]
-        for _ in range(steps - int(optimise.LPIPS_FROM * steps)):
+        for _ in range(preset.steps - int(optimise.LPIPS_FROM * preset.steps)):
             leaf = (x + 0.01).requires_grad_()
             torch.autograd.grad(engine.perceptual.distance(clean, engine.perceptual.features(leaf)).sum(), leaf)
         return x

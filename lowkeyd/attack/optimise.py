@@ -72,7 +72,8 @@ def optimise(
     u, momentum = torch.zeros_like(x), torch.zeros_like(x)
     reached, halfway = torch.zeros(len(x), device=x.device), preset.steps // 2
     common = _reach(ensemble)
-    for step, view in zip(range(preset.steps), views.random(size, str(x.device), seed), strict=False):
+    looks = views.random(size, str(x.device), seed, preset.spread)
+    for step, view in zip(range(preset.steps), looks, strict=False):
         u.requires_grad_()
         x_adv = x + _seen(bearable * u, arrives)
         gain = objective.protection(x_adv, [view])  # (N,)

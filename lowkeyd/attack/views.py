@@ -23,8 +23,6 @@ _SMALLEST = 0.5
 """The strongest random shrinking."""
 _JITTER = 0.02
 """Spread of each landmark, in interocular distances: about what two detectors differ by."""
-_ZOOM, _TURN, _SHIFT = 0.1, 0.1, 0.1
-"""How far a view zooms (a share), turns (radians) and shifts (interocular distances): templates differ by as much."""
 _NOISE = 0.015
 """Standard deviation of the noise that a view adds, [0, 1]: a change that a little noise undoes is not worth having."""
 _PAPER_BLUR_PX = 3.0
@@ -77,14 +75,15 @@ def paper(size: int, device: str) -> tuple[View, ...]:
     return View(mirrored=both), View(smoothing=gaussian(size, _PAPER_BLUR_PX).to(device), mirrored=both)
 
 
-def random(size: int, device: str, seed: int) -> Iterator[View]:
-    """One view per step, without end; every other one is mirrored."""
+def random(size: int, device: str, seed: int, spread: float) -> Iterator[View]:
+    """One view per step, without end; every other one is mirrored. `spread`: how far they zoom (a share), turn
+    (radians) and shift (interocular distances); templates differ by about 0.1."""
     rng = np.random.default_rng(seed)
     mirrored = bool(rng.integers(2))
     for (blur, shrinking), place in zip(_evenly(2, rng), _evenly(4, rng), strict=True):
         smoothing = rescaling(size, _SMALLEST + (1 - _SMALLEST) * shrinking) @ gaussian(size, _BLUR_PX * blur)
         noise = torch.from_numpy(rng.standard_normal((3, size, size), np.float32) * _NOISE)
-        yield View(noise.to(device), smoothing.to(device), _placement(place, rng), (mirrored,))
+        yield View(noise.to(device), smoothing.to(device), _placement(spread * (2 * place - 1), rng), (mirrored,))
         mirrored = not mirrored
 
 
@@ -101,14 +100,12 @@ def _evenly(dimensions: int, rng: np.random.Generator) -> Iterator[npt.NDArray[n
         yield point
 
 
-def _placement(point: npt.NDArray[np.float64], rng: np.random.Generator) -> Placement:
-    turned, zoomed, *shifted = 2 * point - 1  # each in [-1, 1)
-    angle = _TURN * turned
-    turn = (1 + _ZOOM * zoomed) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+def _placement(moves: npt.NDArray[np.float64], rng: np.random.Generator) -> Placement:
+    angle, zoom, *shift = moves
+    turn = (1 + zoom) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     jitter = np.zeros((7, 2))
     jitter[:5] = rng.normal(0, _JITTER, (5, 2))  # a box has no details to be found a little beside
-    shift = _SHIFT * np.array(shifted)
-    return Placement(turn.astype(np.float32), shift.astype(np.float32), jitter.astype(np.float32))
+    return Placement(turn.astype(np.float32), np.array(shift, np.float32), jitter.astype(np.float32))
 
 
 def both_ways(x: Tensor, along: Tensor) -> Tensor:
