@@ -22,6 +22,7 @@ from tests.imaging.make import LIMITS, delivered, portrait, saved
 FACE = portrait()
 LANDMARKS = np.array([(35, 40), (60, 40), (48, 55), (38, 68), (58, 68)], np.float32)
 
+Box = tuple[float, float, float, float]
 Judge = Callable[[Pixels], float]
 """How far the delivered pixels are from the original, as a recogniser sees it."""
 
@@ -33,6 +34,12 @@ def brighter(photo: Pixels, levels: int) -> Pixels:
     return np.clip(photo.astype(int) + levels, 0, 255).astype(np.uint8)
 
 
+def judged(far: float, attacked: bool, box: Box = (0, 0, 1, 1)) -> FaceVerdict:
+    """A face so far from the original, where everything below 0.6 is the same person."""
+    score = Score("fake", attacked, 0.6, 0.1, far, far, similarity_before=1.0, similarity_after=0.5)
+    return FaceVerdict(box, True, (score,), Visibility(0.0, 40.0, 1.0, 0.0))
+
+
 class FakeEngine:
     """Finds one face in every photo that is not black, brightens it, and lets the test say what a judge makes of it."""
 
@@ -40,7 +47,7 @@ class FakeEngine:
     judge: Judge = staticmethod(lambda _: 1.0)
     judged = 0
     attacked = False
-    box: tuple[float, float, float, float] = (0, 0, 1, 1)
+    box: Box = (0, 0, 1, 1)
     presets: ClassVar[list[str]] = []
 
     def __init__(self, *_: Any) -> None:
@@ -61,9 +68,7 @@ class FakeEngine:
 
     def verify(self, versions: Versions, _faces: Sequence[Face], preset: str) -> Verdict:
         type(self).judged += 1
-        after = type(self).judge(versions.delivered)
-        score = Score("fake", self.attacked, 0.6, 0.1, after, after, similarity_before=1.0, similarity_after=0.5)
-        return Verdict((FaceVerdict(self.box, True, (score,), Visibility(0.0, 40.0, 1.0, 0.0)),), preset)
+        return Verdict((judged(type(self).judge(versions.delivered), self.attacked, self.box),), preset)
 
 
 @pytest.fixture(autouse=True)
@@ -258,12 +263,9 @@ def test_only_the_weak_faces_of_a_photo_are_changed_more(engine: type[FakeEngine
         given.append([(preset, "first" if face is faces[0] else "second") for _, face in places])
         return [BRIGHTER[preset] for _ in places]
 
-    def verify(_: FakeEngine, __: Versions, judged: Sequence[Face], preset: str) -> Verdict:
+    def verify(_: FakeEngine, __: Versions, ___: Sequence[Face], preset: str) -> Verdict:
         after = [1.0, 1.0 if ("strong", "second") in chain(*given) else 0.5]
-        scores = [Score("fake", True, 0.6, 0.1, far, far, similarity_before=1.0, similarity_after=0.5) for far in after]
-        seen = Visibility(0.0, 40.0, 1.0, 0.0)
-        judged_faces = [FaceVerdict(face.box, True, (s,), seen) for face, s in zip(judged, scores, strict=True)]
-        return Verdict(tuple(judged_faces), preset)
+        return Verdict(tuple(judged(far, attacked=True) for far in after), preset)
 
     engine.detect = lambda *_: faces  # type: ignore[method-assign]
     engine.differences, engine.verify = differences, verify  # type: ignore[method-assign]
@@ -278,8 +280,27 @@ def test_a_weak_copy_is_held_back_where_the_owner_wishes(engine: type[FakeEngine
     engine.judge = staticmethod(lambda _: 0.5)
     held = outcome(PHOTO, weak="hold")
     assert isinstance(held, ProtectionTooWeak)
-    assert held.reason == "1 of 1 faces still recognised, by fake"
+    assert held.reason == "its face is still recognised, by fake"
     assert "stronger" in held.advice
+
+
+@pytest.mark.parametrize(
+    ("distances", "which"),
+    [
+        ((0.5, 0.5), "all of its 2 faces are"),
+        ((1.0, 0.5, 1.0), "face 2 of 3, from the left, is"),
+        ((0.5, 1.0, 0.5, 0.5), "faces 1, 3 and 4 of 4, from the left, are"),
+    ],
+)
+def test_the_reason_names_the_faces_that_held_a_copy_back(
+    engine: type[FakeEngine], distances: tuple[float, ...], which: str
+) -> None:
+    found = tuple(Face((20.0, 20.0, 80.0, 80.0), LANDMARKS, 1.0) for _ in distances)
+    verdict = Verdict(tuple(judged(far, attacked=True) for far in distances), "balanced")
+    engine.detect, engine.verify = lambda *_: found, lambda *_: verdict  # type: ignore[method-assign]
+    held = outcome(PHOTO)
+    assert isinstance(held, ProtectionTooWeak)
+    assert held.reason == f"{which} still recognised, by fake"
 
 
 def test_what_an_attacked_network_still_accepts_is_never_delivered(engine: type[FakeEngine]) -> None:
@@ -289,9 +310,7 @@ def test_what_an_attacked_network_still_accepts_is_never_delivered(engine: type[
 
 
 @pytest.mark.parametrize("box", [(-1, 2, 5, 5), (2, -1, 5, 5), (2, 2, 500, 5), (2, 2, 5, 500)])
-def test_a_face_that_the_border_cuts_had_better_be_cropped_off(
-    engine: type[FakeEngine], box: tuple[float, float, float, float]
-) -> None:
+def test_a_face_that_the_border_cuts_had_better_be_cropped_off(engine: type[FakeEngine], box: Box) -> None:
     engine.judge = staticmethod(lambda _: 0.5)
     engine.attacked, engine.box = True, box
     held = outcome(PHOTO)
