@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def soak(home: Home, photos: int) -> bool:
     memory_mb, workers = [], set()
     with home.daemon() as daemon:
         for mark in marks:
-            await_that(lambda mark=mark: home.counts().get("done", 0) >= mark, f"{mark:,} done", PATIENCE_S)
+            await_that(partial(_are_done, home, mark), f"{mark:,} done", PATIENCE_S)
             memory_mb.append(_memory_mb(daemon, "VmRSS"))
             workers |= set(daemon.children())
             print(f"{mark:,} done: {memory_mb[-1]:.1f} MB")
@@ -194,6 +195,10 @@ def _state(home: Home) -> dict[str, tuple[int, int]]:
     """Sizes and times of all files there."""
     stats = {path.name: path.stat() for path in home.state.iterdir()}
     return {name: (status.st_size, status.st_mtime_ns) for name, status in stats.items()}
+
+
+def _are_done(home: Home, photos: int) -> bool:
+    return home.counts().get("done", 0) >= photos
 
 
 def _memory_mb(daemon: Daemon, field: str) -> float:

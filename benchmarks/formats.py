@@ -8,7 +8,6 @@ still accepts a face. `--quality` stores JPEG sources anew first, as coarsely as
 """
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -112,4 +111,4 @@ def _summary(rows: list[list[Measured]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

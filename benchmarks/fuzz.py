@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ FACE, DEEP = portrait(64), deep_portrait(64)
 LABELS = {"exif": exif_with(6), "xmp": xmp_with(), "icc_profile": SRGB}
 
 SEEDS: dict[str, Callable[[], bytes]] = {
-    **{name: lambda options=options: saved(FACE, **options, **LABELS) for name, options in COMMON.items()},
+    **{name: partial(saved, FACE, **options, **LABELS) for name, options in COMMON.items()},
     "BMP": lambda: saved(FACE, format="BMP"),
     "LZW TIFF": lambda: saved(FACE, format="TIFF", compression="tiff_lzw"),
     "JPEG in a TIFF": lambda: saved(FACE, format="TIFF", compression="jpeg"),

@@ -148,21 +148,23 @@ class Outsiders:
     def faces(self, photo: Pixels) -> list[Face]:
         return list(self._detector.find(photo))
 
-    def look(self, photo: Pixels, faces: list[Face], scale: float = 1.0) -> tuple[list[Embedding], list[Embedding]]:
+    def look(
+        self, photo: Pixels, faces: list[Face], scale: float = 1.0
+    ) -> tuple[Sequence[Embedding], Sequence[Embedding]]:
         """What dlib's library and the judge make of faces, each found anew where it can be."""
         small = [scaled(face, scale) for face in faces]
         again = self._detector.find_again([(photo, face) for face in small])
         places = [now or face for now, face in zip(again, small, strict=True)]
-        judged = embeddings(self._judge, [(photo, face) for face in places], "cpu") if places else []
-        return self._library.embeddings(photo, places), list(judged)
+        judged = list(embeddings(self._judge, [(photo, face) for face in places], "cpu")) if places else []
+        return self._library.embeddings(photo, places), judged
 
 
 @dataclass(frozen=True)
 class Seen:
     """One photo's faces in one form, as dlib's library and the judge see them."""
 
-    library: list[Embedding]
-    judge: list[Embedding]
+    library: Sequence[Embedding]
+    judge: Sequence[Embedding]
 
 
 FORMS = ("as delivered", "1080 px", "1080 px, JPEG 75")
@@ -232,7 +234,7 @@ def _others(originals: dict[str, Seen], forms: dict[str, list[Seen]], column: in
     ]
 
 
-def _distances(a: list[Embedding], b: list[Embedding]) -> list[float]:
+def _distances(a: Sequence[Embedding], b: Sequence[Embedding]) -> list[float]:
     return [float(np.linalg.norm(one - other)) for one, other in zip(a, b, strict=True)]
 
 

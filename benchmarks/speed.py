@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import islice, pairwise
 from pathlib import Path
@@ -97,9 +98,8 @@ def _beside_the_paper(engine: Engine, places: list[Place], presets: list[str]) -
         _, base = _timed(lambda: torch.from_numpy(np.stack(released(engine, photos, faces, 0.2))), 1)
         print(f"{'paper, whole photos':20}{base / len(places):9.3f}{'1/1.0':>22}", flush=True)
     for preset in (PAPER, *presets):
-        deltas, seconds = _timed(
-            lambda preset=preset: _optimise(engine, places, preset), 1 if preset == PAPER else ROUNDS
-        )
+        rounds = 1 if preset == PAPER else ROUNDS
+        deltas, seconds = _timed(partial(_optimise, engine, places, preset), rounds)
         base = base or seconds
         seen = [
             engine.visibility(photo, paste(photo, [Difference(Square.around(face, SIDE), delta)]), face)
