@@ -1,4 +1,5 @@
 import numpy as np
+from PIL import Image
 
 from lowkeyd.attack.crop import interocular
 from lowkeyd.attack.detect import Detector, scaled
@@ -42,6 +43,16 @@ def test_a_large_photo_is_searched_at_a_smaller_size_and_answered_at_its_own(
     (found,) = detector.find(large)
     distance = np.linalg.norm(found.landmarks / 6 - face.landmarks, axis=1).mean()
     assert distance < 0.1 * interocular(face.landmarks)
+
+
+def test_a_small_face_in_a_very_large_photo_is_not_overlooked(detector: Detector, portrait: Pixels, face: Face) -> None:
+    small = np.asarray(Image.fromarray(portrait).resize((180, 180)))
+    wide = np.full((400, 9000, 3), 128, np.uint8)
+    wide[100:280, 7000:7180] = small
+    (found,) = detector.find(wide)
+    assert 30 < found.box[2] - found.box[0] < 45, "networks know a face of that size"
+    distance = np.linalg.norm(found.landmarks - (face.landmarks * 180 / 512 + (7000, 100)), axis=1).mean()
+    assert distance < 0.15 * interocular(found.landmarks)
 
 
 def test_a_face_is_found_again_where_it_was_and_nowhere_else(detector: Detector, portrait: Pixels, face: Face) -> None:

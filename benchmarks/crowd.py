@@ -1,0 +1,75 @@
+"""How small a face may be in how large a photo and still be found, and what looking for it costs.
+
+    uv run python benchmarks/crowd.py PEOPLE [--faces 120]
+
+The first photo of each person (a folder each, as in LFW), made so small that a common face is as wide as said, is laid
+out on grey noise. A face counts as found when something is found in its middle.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from lowkeyd.attack.detect import Detector
+from lowkeyd.model import Face, Pixels
+from lowkeyd.work.people import people
+
+SIZES = ((1600, 1200), (6000, 4000), (8660, 5773))
+WIDTHS_PX = (12, 16, 20, 24, 32, 40)
+NOISE = 20.0
+NEAR = 0.15
+"""How far from the middle of its picture a face may be found, as a share of the picture: it is there in LFW's."""
+
+Cell = tuple[int, int]
+
+
+def main() -> None:
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("people", type=Path)
+    parser.add_argument("--faces", type=int, default=120)
+    asked = parser.parse_args()
+    detector = Detector("cpu")
+    photos = [Image.open(person.gallery).convert("RGB") for person in people(asked.people, None)[: asked.faces]]
+    common_px = float(
+        np.median([face.box[2] - face.box[0] for photo in photos for face in detector.find(_pixels(photo))])
+    )
+    print(f"{'photo':>12}{'face':>8}{'found':>12}{'seconds':>10}")
+    for size in SIZES:
+        for width_px in WIDTHS_PX:
+            crowd, cells, side = _crowd(photos, size, width_px / common_px)
+            started = time.perf_counter()
+            faces = detector.find(crowd)
+            seconds = time.perf_counter() - started
+            found = sum(any(_is_in(face, cell, side) for face in faces) for cell in cells)
+            print(f"{size[0]:>7}x{size[1]}{width_px:>5} px{found:>8}/{len(cells)}{seconds:>10.2f}", flush=True)
+
+
+def _pixels(photo: Image.Image) -> Pixels:
+    return np.asarray(photo, np.uint8)
+
+
+def _crowd(photos: list[Image.Image], size: tuple[int, int], scale: float) -> tuple[Pixels, list[Cell], int]:
+    """The large photo, where in it the small ones are (left, top), and how wide they are."""
+    side = round(photos[0].width * scale)
+    canvas = Image.effect_noise(size, NOISE).convert("RGB")
+    cells = [(x, y) for y in range(0, size[1] - side, 2 * side) for x in range(0, size[0] - side, 2 * side)]
+    for cell, photo in zip(cells, photos, strict=False):
+        canvas.paste(photo.resize((side, side), Image.Resampling.LANCZOS), cell)
+    return _pixels(canvas), cells[: len(photos)], side
+
+
+def _is_in(face: Face, cell: Cell, side: int) -> bool:
+    left, top, right, bottom = face.box
+    away = np.array(((left + right) / 2, (top + bottom) / 2)) - np.array(cell) - side / 2
+    return bool(np.abs(away).max() < NEAR * side)
+
+
+if __name__ == "__main__":
+    main()
