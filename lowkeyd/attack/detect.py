@@ -1,5 +1,6 @@
 """The stage `detect`: faces and their five landmarks."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from lowkeyd.model import Face, Pixels, Place
 _LONGEST_SIDE_PX, _SMALLEST_SCALE = 1600, 0.4
 """Larger photos are shrunk first, to that side, but no more than to that scale: faces of 32 pixels, which networks know
 nearly as well as large ones, are then still found in photos of any size."""
+_TURNED_SIDE_PX = 640
+"""To learn how a photo has to be turned it is shrunk to that: three looks take two thirds of the one before."""
 _MIN_FACE_PX = 20
 _MIN_PROBABILITY = 0.9
 _LOOK_SIDE = 6.0
@@ -33,14 +36,33 @@ class Detector:
     def find(self, photo: Pixels) -> tuple[Face, ...]:
         """Every face in the photo, from left to right; none is an outcome.
 
-        Each is looked at once more from near, where landmarks come out truer, above all at the photo's border.
+        Where nobody is, or nobody who still is a face from near, the photo may lie on its side or upside down, as scans
+        do, and is looked at turned.
         """
-        scale = min(1.0, max(_SMALLEST_SCALE, _LONGEST_SIDE_PX / max(photo.shape[:2])))
-        (faces,) = self._detect(_shrink(photo, scale)[None], _MIN_FACE_PX)
-        far = [scaled(face, 1 / scale) for face in faces]
-        near = self.find_again([(photo, face) for face in far])
+        far, near = self._far_and_near(photo)
+        if not any(near) and (turns := self._turns(photo, far)):
+            far, near = self._far_and_near(photo, turns)
         found = _distinct([second or first for first, second in zip(far, near, strict=True)])
         return tuple(sorted(found, key=lambda face: face.box[0]))
+
+    def _far_and_near(self, photo: Pixels, turns: int = 0) -> tuple[list[Face], list[Face | None]]:
+        """Faces that are upright after so many quarter turns, counterclockwise: in the photo as a whole, and each once
+        more from near, where landmarks come out truer, above all at the photo's border."""
+        scale = min(1.0, max(_SMALLEST_SCALE, _LONGEST_SIDE_PX / max(photo.shape[:2])))
+        far = self._from_far(photo, scale, turns)
+        return far, self.find_again([(photo, face) for face in far])
+
+    def _from_far(self, photo: Pixels, scale: float, turns: int) -> list[Face]:
+        """Those in the photo at that scale."""
+        (faces,) = self._detect(np.rot90(_shrink(photo, scale), turns)[None], _MIN_FACE_PX)
+        height, width = photo.shape[:2] if turns % 2 == 0 else photo.shape[1::-1]
+        return [_turned(scaled(face, 1 / scale), -turns % 4, width, height) for face in faces]
+
+    def _turns(self, photo: Pixels, upright: list[Face]) -> int:
+        """After how many quarter turns the photo shows most faces; 0 where no more than as it is."""
+        small = _shrink(photo, min(1.0, _TURNED_SIDE_PX / max(photo.shape[:2])))
+        looks = [upright, *(self._from_far(small, 1.0, turns) for turns in (1, 2, 3))]
+        return int(np.argmax([sum(face.probability for face in faces) for faces in looks]))
 
     def find_again(self, places: Sequence[Place]) -> list[Face | None]:
         """Faces in changed copies of their photos, each looked for near its old place, all in one go.
@@ -48,11 +70,15 @@ class Detector:
         None for those that the detector no longer finds there.
         """
         squares = [Square.around(face, _LOOK_SIDE) for _, face in places]
-        looks = [_resized(square.take(photo), _LOOK_PX) for (photo, _), square in zip(places, squares, strict=True)]
+        turns = [_turns_upright(face) for _, face in places]
+        looks = [
+            np.rot90(_resized(square.take(photo), _LOOK_PX), turned)
+            for (photo, _), square, turned in zip(places, squares, turns, strict=True)
+        ]
         found = self._detect(np.stack(looks), _MIN_NEAR_FACE_PX) if looks else []
         return [
-            _nearest([_placed(f, square) for f in faces], face)
-            for faces, square, (_, face) in zip(found, squares, places, strict=True)
+            _nearest([_placed(_turned(f, -turned % 4, _LOOK_PX, _LOOK_PX), square) for f in faces], face)
+            for faces, square, turned, (_, face) in zip(found, squares, turns, places, strict=True)
         ]
 
     def _detect(self, pictures: Pixels, min_face_px: int) -> list[list[Face]]:
@@ -60,7 +86,7 @@ class Detector:
         if min(pictures.shape[1:3]) < min_face_px:
             return [[] for _ in pictures]
         faces: list[list[Face]] = [[] for _ in pictures]
-        for picture, face in _faces(self._cascade.find(torch.tensor(pictures), min_face_px)):
+        for picture, face in _faces(self._cascade.find(torch.tensor(np.ascontiguousarray(pictures)), min_face_px)):
             faces[picture].append(face)
         return [sorted(of_one, key=_area, reverse=True) for of_one in faces]
 
@@ -111,6 +137,22 @@ def scaled(face: Face, factor: float) -> Face:
     """The same face in a photo of another size."""
     left, top, right, bottom = (side * factor for side in face.box)
     return Face((left, top, right, bottom), face.landmarks * np.float32(factor), face.probability)
+
+
+def _turns_upright(face: Face) -> int:
+    """How many quarter turns, counterclockwise, leave the face upright, or nearly."""
+    x, y = face.landmarks[3:].mean(0) - face.landmarks[:2].mean(0)  # from the eyes to the mouth
+    return round(-math.atan2(x, y) / (math.pi / 2)) % 4
+
+
+def _turned(face: Face, turns: int, width: int, height: int) -> Face:
+    """The face of a picture, width x height, in that picture after so many quarter turns, counterclockwise."""
+    for _ in range(turns):
+        (left, top, right, bottom), points = face.box, face.landmarks
+        landmarks = np.stack([points[:, 1], width - points[:, 0]], 1)
+        face = Face((top, width - right, bottom, width - left), landmarks, face.probability)
+        width, height = height, width
+    return face
 
 
 def _placed(face: Face, square: Square) -> Face:

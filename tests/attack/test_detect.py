@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from lowkeyd.attack.crop import interocular
@@ -53,6 +54,23 @@ def test_a_small_face_in_a_very_large_photo_is_not_overlooked(detector: Detector
     assert 30 < found.box[2] - found.box[0] < 45, "networks know a face of that size"
     distance = np.linalg.norm(found.landmarks - (face.landmarks * 180 / 512 + (7000, 100)), axis=1).mean()
     assert distance < 0.15 * interocular(found.landmarks)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_photo_that_lies_on_its_side_or_head_is_no_photo_without_faces(
+    detector: Detector, portrait: Pixels, face: Face, turns: int
+) -> None:
+    photo = np.ascontiguousarray(np.rot90(portrait[:400], turns))
+    x, y = face.landmarks.T
+    expected = np.stack({1: (y, 512 - x), 2: (512 - x, 400 - y), 3: (400 - y, x)}[turns], 1)
+    (found,) = detector.find(photo)
+    (again,) = detector.find_again([(photo, found)])
+    assert again is not None
+    for seen in (found, again):
+        assert np.linalg.norm(seen.landmarks - expected, axis=1).mean() < 0.05 * interocular(face.landmarks)
+    left, top, right, bottom = found.box
+    assert ((left, top) < found.landmarks).all()
+    assert (found.landmarks < (right, bottom)).all()
 
 
 def test_a_face_is_found_again_where_it_was_and_nowhere_else(detector: Detector, portrait: Pixels, face: Face) -> None:
