@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -55,8 +56,7 @@ class Detector:
     def _from_far(self, photo: Pixels, scale: float, turns: int) -> list[Face]:
         """Those in the photo at that scale."""
         (faces,) = self._detect(np.rot90(_shrink(photo, scale), turns)[None], _MIN_FACE_PX)
-        height, width = photo.shape[:2] if turns % 2 == 0 else photo.shape[1::-1]
-        return [_turned(scaled(face, 1 / scale), -turns % 4, width, height) for face in faces]
+        return [_turned_back(scaled(face, 1 / scale), turns, photo.shape) for face in faces]
 
     def _turns(self, photo: Pixels, upright: list[Face]) -> int:
         """After how many quarter turns the photo shows most faces; 0 where no more than as it is."""
@@ -69,16 +69,12 @@ class Detector:
 
         None for those that the detector no longer finds there.
         """
-        squares = [Square.around(face, _LOOK_SIDE) for _, face in places]
-        turns = [_turns_upright(face) for _, face in places]
-        looks = [
-            np.rot90(_resized(square.take(photo), _LOOK_PX), turned)
-            for (photo, _), square, turned in zip(places, squares, turns, strict=True)
-        ]
-        found = self._detect(np.stack(looks), _MIN_NEAR_FACE_PX) if looks else []
+        looks = [_Look(Square.around(face, _LOOK_SIDE), _turns_upright(face)) for _, face in places]
+        pictures = [look.take(photo) for look, (photo, _) in zip(looks, places, strict=True)]
+        found = self._detect(np.stack(pictures), _MIN_NEAR_FACE_PX) if pictures else []
         return [
-            _nearest([_placed(_turned(f, -turned % 4, _LOOK_PX, _LOOK_PX), square) for f in faces], face)
-            for faces, square, turned, (_, face) in zip(found, squares, turns, places, strict=True)
+            _nearest([look.placed(f) for f in faces], face)
+            for look, faces, (_, face) in zip(looks, found, places, strict=True)
         ]
 
     def _detect(self, pictures: Pixels, min_face_px: int) -> list[list[Face]]:
@@ -145,21 +141,30 @@ def _turns_upright(face: Face) -> int:
     return round(-math.atan2(x, y) / (math.pi / 2)) % 4
 
 
-def _turned(face: Face, turns: int, width: int, height: int) -> Face:
-    """The face of a picture, width x height, in that picture after so many quarter turns, counterclockwise."""
-    for _ in range(turns):
+def _turned_back(face: Face, turns: int, shape: tuple[int, ...]) -> Face:
+    """From a picture after so many quarter turns, counterclockwise, to the picture of `shape` as it is."""
+    for still_turned in reversed(range(turns)):
+        width = shape[1 - still_turned % 2]  # of the picture after this step back
         (left, top, right, bottom), points = face.box, face.landmarks
-        landmarks = np.stack([points[:, 1], width - points[:, 0]], 1)
-        face = Face((top, width - right, bottom, width - left), landmarks, face.probability)
-        width, height = height, width
+        landmarks = np.stack([width - points[:, 1], points[:, 0]], 1)
+        face = Face((width - bottom, left, width - top, right), landmarks, face.probability)
     return face
 
 
-def _placed(face: Face, square: Square) -> Face:
-    """From the look at a square to the photo."""
-    moved = scaled(face, square.side / _LOOK_PX)
-    left, top, right, bottom = moved.box
-    x, y = square.left, square.top
-    return Face(
-        (left + x, top + y, right + x, bottom + y), moved.landmarks + np.array((x, y), np.float32), face.probability
-    )
+@dataclass(frozen=True)
+class _Look:
+    """A square around a face, at the size that the detector sees it in, and turned so that the face is upright."""
+
+    square: Square
+    turns: int
+
+    def take(self, photo: Pixels) -> Pixels:
+        return np.rot90(_resized(self.square.take(photo), _LOOK_PX), self.turns)
+
+    def placed(self, face: Face) -> Face:
+        """From the look to the photo."""
+        moved = scaled(_turned_back(face, self.turns, (_LOOK_PX, _LOOK_PX)), self.square.side / _LOOK_PX)
+        left, top, right, bottom = moved.box
+        x, y = self.square.left, self.square.top
+        box = (left + x, top + y, right + x, bottom + y)
+        return Face(box, moved.landmarks + np.array((x, y), np.float32), face.probability)
