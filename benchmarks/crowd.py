@@ -16,8 +16,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.thresholds import off_middle
 from lowkeyd.attack.detect import Detector
-from lowkeyd.model import Face, Pixels
+from lowkeyd.model import Pixels
 from lowkeyd.work.people import people
 
 SIZES = ((1600, 1200), (6000, 4000), (8660, 5773))
@@ -47,7 +48,8 @@ def main() -> None:
             started = time.perf_counter()
             faces = detector.find(crowd)
             seconds = time.perf_counter() - started
-            found = sum(any(_is_in(face, cell, side) for face in faces) for cell in cells)
+            middles = [(x + side / 2, y + side / 2) for x, y in cells]
+            found = sum(any(off_middle(face, x, y) < NEAR * side for face in faces) for x, y in middles)
             print(f"{size[0]:>7}x{size[1]}{width_px:>5} px{found:>8}/{len(cells)}{seconds:>10.2f}", flush=True)
 
 
@@ -63,12 +65,6 @@ def _crowd(photos: list[Image.Image], size: tuple[int, int], scale: float) -> tu
     for cell, photo in zip(cells, photos, strict=False):
         canvas.paste(photo.resize((side, side), Image.Resampling.LANCZOS), cell)
     return _pixels(canvas), cells[: len(photos)], side
-
-
-def _is_in(face: Face, cell: Cell, side: int) -> bool:
-    left, top, right, bottom = face.box
-    away = np.array(((left + right) / 2, (top + bottom) / 2)) - np.array(cell) - side / 2
-    return bool(np.abs(away).max() < NEAR * side)
 
 
 if __name__ == "__main__":
