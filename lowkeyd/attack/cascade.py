@@ -17,7 +17,7 @@ from lowkeyd.attack.kernels import Halving, Rectifier
 
 _CELL_PX, _REFINED_PX, _DECIDED_PX = 12, 24, 48
 """What each network looks at."""
-_PROPOSED, _REFINED, _DECIDED = 0.6, 0.7, 0.7
+PROPOSED, _REFINED, _DECIDED = 0.6, 0.7, 0.7
 """How sure each has to be."""
 _SHRINK = 0.709
 """From one size of the picture to the next: half the area."""
@@ -47,28 +47,29 @@ class Cascade:
         )
 
     @torch.inference_mode()
-    def find(self, pictures: Tensor, min_face_px: int) -> Found:
-        """Faces in pictures of one size, N x H x W x 3 uint8, no side of which is smaller than the smallest face."""
+    def find(self, pictures: Tensor, min_face_px: int, proposed: float = PROPOSED) -> Found:
+        """Faces in pictures of one size, N x H x W x 3 uint8, no side of which is smaller than the smallest face;
+        `proposed` is how sure the first network has to be."""
         sums = _Sums(pictures.to(self._device))
-        boxes, of = sums.inside(*self._proposed(sums, min_face_px))
+        boxes, of = sums.inside(*self._proposed(sums, min_face_px, proposed))
         if len(boxes):
             boxes, of = sums.inside(*self._refined(sums, boxes, of))
         if not len(boxes):
             return Found(boxes, boxes.new_zeros((0, 5, 2)), of)
         return self._decided(sums, boxes, of)
 
-    def _proposed(self, sums: "_Sums", min_face_px: int) -> tuple[Tensor, Tensor]:
+    def _proposed(self, sums: "_Sums", min_face_px: int, sure: float) -> tuple[Tensor, Tensor]:
         """Boxes of every size: the first network slides over the pictures in each of their sizes."""
-        at_each = [self._at(sums, scale) for scale in _scales(min(sums.size), min_face_px)]
+        at_each = [self._at(sums, scale, sure) for scale in _scales(min(sums.size), min_face_px)]
         boxes, of = _thinned(_OVERLAP, *(torch.cat(parts) for parts in zip(*at_each, strict=True)))
         sides = boxes[:, 2:4] - boxes[:, :2]
         moved = boxes[:, :4] + boxes[:, 5:] * sides.repeat(1, 2)
         squares: Tensor = rerec(torch.cat([moved, boxes[:, 4:5]], 1))
         return squares, of
 
-    def _at(self, sums: "_Sums", scale: float) -> tuple[Tensor, ...]:
+    def _at(self, sums: "_Sums", scale: float, sure: float) -> tuple[Tensor, ...]:
         regression, probabilities = self._propose(_symmetric(sums.resized(scale)))
-        return _thinned(_OVERLAP_AT_ONE_SIZE, *generateBoundingBox(regression, probabilities[:, 1], scale, _PROPOSED))
+        return _thinned(_OVERLAP_AT_ONE_SIZE, *generateBoundingBox(regression, probabilities[:, 1], scale, sure))
 
     def _refined(self, sums: "_Sums", boxes: Tensor, of: Tensor) -> tuple[Tensor, Tensor]:
         moves, probabilities = _seen(self._refine, sums, boxes, of, _REFINED_PX)

@@ -40,7 +40,7 @@ def test_it_finds_to_a_hundredth_of_a_pixel_what_facenets_own_loop_finds(
 def test_a_picture_in_another_size_is_the_mean_of_what_each_pixel_covers() -> None:
     pictures = noise(2, 57, 83)
     planes = torch.tensor(pictures).permute(0, 3, 1, 2).float()
-    for scale in (0.6, 0.31, 1.7):
+    for scale in (0.6, 0.31, 0.03, 1.7):
         resized = _Sums(torch.tensor(pictures)).resized(scale)
         expected = interpolate(planes, (int(57 * scale + 1), int(83 * scale + 1)), mode="area")
         assert torch.allclose(resized, expected, atol=1e-3)

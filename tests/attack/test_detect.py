@@ -61,8 +61,7 @@ def test_a_photo_that_lies_on_its_side_or_head_is_no_photo_without_faces(
     detector: Detector, portrait: Pixels, face: Face, turns: int
 ) -> None:
     photo = np.ascontiguousarray(np.rot90(portrait[:400], turns))
-    x, y = face.landmarks.T
-    expected = np.stack({1: (y, 512 - x), 2: (512 - x, 400 - y), 3: (400 - y, x)}[turns], 1)
+    expected = _turned(face, turns, 400)
     (found,) = detector.find(photo)
     (again,) = detector.find_again([(photo, found)])
     assert again is not None
@@ -71,6 +70,22 @@ def test_a_photo_that_lies_on_its_side_or_head_is_no_photo_without_faces(
     left, top, right, bottom = found.box
     assert ((left, top) < found.landmarks).all()
     assert (found.landmarks < (right, bottom)).all()
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_who_lies_beside_somebody_who_stands_is_found(
+    detector: Detector, portrait: Pixels, face: Face, turns: int
+) -> None:
+    standing, lying = detector.find(np.concatenate([portrait, np.rot90(portrait, turns)], 1))
+    assert np.linalg.norm(standing.landmarks - face.landmarks, axis=1).mean() < 0.05 * interocular(face.landmarks)
+    expected = np.array((512, 0)) + _turned(face, turns, 512)
+    assert np.linalg.norm(lying.landmarks - expected, axis=1).mean() < 0.05 * interocular(face.landmarks)
+
+
+def _turned(face: Face, turns: int, height: int) -> np.ndarray:
+    """Where its landmarks are after quarter turns of the portrait's first rows."""
+    x, y = face.landmarks.T
+    return np.stack({1: (y, 512 - x), 2: (512 - x, height - y), 3: (height - y, x)}[turns], 1)
 
 
 def test_a_face_is_found_again_where_it_was_and_nowhere_else(detector: Detector, portrait: Pixels, face: Face) -> None:
