@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -148,9 +149,29 @@ class Verdict:
         return sum(score.accepted for face in self.faces for score in face.scores)
 
     @property
+    def recognised(self) -> dict[int, FaceVerdict]:
+        """Faces that some recogniser still accepts, by their number from left to right."""
+        return {n: face for n, face in enumerate(self.faces, 1) if face.strength is not Strength.PROTECTED}
+
+    @property
+    def told(self) -> str:
+        """Which faces are still recognised, and by whom."""
+        names = sorted({score.network for face in self.recognised.values() for score in face.scores if score.accepted})
+        return f"{_which(list(self.recognised), len(self.faces))} still recognised, by {', '.join(names)}"
+
+    @property
     def independent(self) -> bool:
         """Whether any recogniser that was not attacked had a say; without one, a verdict proves little."""
         return any(not score.attacked for face in self.faces for score in face.scores)
+
+
+def _which(numbers: Sequence[int], faces: int) -> str:
+    """Which of a photo's faces."""
+    if len(numbers) == faces:
+        return "its face is" if faces == 1 else f"all of its {faces} faces are"
+    *first, last = map(str, numbers)
+    several = f"faces {', '.join(first)} and {last}" if first else f"face {last}"
+    return f"{several} of {faces}, from the left, {'are' if first else 'is'}"
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class _Run:
                 except (OutboxUnavailable, PhotoError) as error:
                     self._fail(photo, error)
                     return
-                weak = " (weak: a recogniser still accepts a face)" if outcome.verdict.strength is Strength.WEAK else ""
+                weak = f" (weak: {outcome.verdict.told})" if outcome.verdict.strength is Strength.WEAK else ""
                 self._say(f"{readable(photo)} → {readable(delivered)}{weak}")
             case NoFace():
                 self._fail(photo, "no face was found")

@@ -220,20 +220,8 @@ def _better(
 
 
 def _too_weak(verdict: Verdict, shape: tuple[int, ...]) -> ProtectionTooWeak:
-    known = {n: face for n, face in enumerate(verdict.faces, 1) if face.strength is not Strength.PROTECTED}
-    names = sorted({score.network for face in known.values() for score in face.scores if score.accepted})
-    reason = f"{_which(list(known), len(verdict.faces))} still recognised, by {', '.join(names)}"
-    is_cut = all(_is_cut(face.box, shape) for face in known.values())
-    return ProtectionTooWeak(reason, verdict, advice=_CROP if is_cut else None)
-
-
-def _which(numbers: Sequence[int], faces: int) -> str:
-    """Which of a photo's faces, which are counted from left to right."""
-    if len(numbers) == faces:
-        return "its face is" if faces == 1 else f"all of its {faces} faces are"
-    *first, last = map(str, numbers)
-    several = f"faces {', '.join(first)} and {last}" if first else f"face {last}"
-    return f"{several} of {faces}, from the left, {'are' if first else 'is'}"
+    is_cut = all(_is_cut(face.box, shape) for face in verdict.recognised.values())
+    return ProtectionTooWeak(verdict.told, verdict, advice=_CROP if is_cut else None)
 
 
 def _is_cut(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> bool:

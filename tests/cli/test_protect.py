@@ -107,7 +107,7 @@ def test_a_link_to_a_photo_is_followed(lowkeyd: Lowkeyd) -> None:
 
 def test_a_weak_copy_is_said_to_be_weak(lowkeyd: Lowkeyd) -> None:
     result = lowkeyd("protect", photo("a.jpg", b"weak"), "-o", "to")
-    assert (result.code, "to/a.jpg (weak: a recogniser still accepts a face)" in result.err) == (0, True)
+    assert (result.code, "to/a.jpg (weak: its face is still recognised, by stand-in)" in result.err) == (0, True)
 
 
 def test_names_that_are_no_text_or_markup_come_through(lowkeyd: Lowkeyd) -> None:
