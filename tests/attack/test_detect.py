@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from lowkeyd.attack.crop import interocular
-from lowkeyd.attack.detect import Detector, scaled
+from lowkeyd.attack.detect import Detector, _surer, scaled
 from lowkeyd.model import Face, Pixels
 
 
@@ -80,6 +82,16 @@ def test_who_lies_beside_somebody_who_stands_is_found(
     assert np.linalg.norm(standing.landmarks - face.landmarks, axis=1).mean() < 0.05 * interocular(face.landmarks)
     expected = np.array((512, 0)) + _turned(face, turns, 512)
     assert np.linalg.norm(lying.landmarks - expected, axis=1).mean() < 0.05 * interocular(face.landmarks)
+
+
+def test_of_two_faces_in_one_place_the_one_that_lies_has_to_be_much_surer(face: Face) -> None:
+    stands = replace(face, probability=0.99)
+    neighbour = Face((1100.0, 1000.0, 1300.0, 1300.0), face.landmarks + 1000, 0.99)
+    sure, unsure = replace(face, probability=0.9995), replace(face, probability=0.995)
+    assert _surer([stands, neighbour], [unsure, sure]) == [neighbour, sure]
+    assert _surer([stands, neighbour], [unsure]) == [stands, neighbour]
+    assert _surer([stands], [neighbour]) == [stands, neighbour]
+    assert _surer([], [unsure, sure]) == [sure], "one face, seen in two turns"
 
 
 def _turned(face: Face, turns: int, height: int) -> np.ndarray:
