@@ -1,4 +1,4 @@
-"""How small a face may be in how large a photo and still be found, lying beside another one, and what looking costs.
+"""How small a face may be in how large a photo and still be found, standing or lying, and what looking for it costs.
 
     uv run python benchmarks/crowd.py PEOPLE [--faces 120]
 
@@ -56,9 +56,7 @@ def main() -> None:
     print(f"\n{'lying face':>20}{'on a side':>12}{'upside down':>12}")
     for width_px in LYING_PX:
         beside = [_beside(detector, photos, width_px / common_px, turns) for turns in ((90, 270), (180, 180))]
-        print(
-            f"{width_px:>8} of {PAIR_PX[0]} px" + "".join(f"{found:>8}/{len(photos)}" for found in beside), flush=True
-        )
+        print(f"{width_px:>8} of {PAIR_PX[0]} px", *(f"{found:>7}/{len(photos)}" for found in beside), flush=True)
 
 
 def _pixels(photo: Image.Image) -> Pixels:
@@ -76,7 +74,7 @@ def _crowd(photos: list[Image.Image], size: tuple[int, int], scale: float) -> tu
 
 
 def _beside(detector: Detector, photos: list[Image.Image], scale: float, turns: tuple[int, int]) -> int:
-    """How many are found that lie beside the next one."""
+    """How many are found that lie, turned by either angle, beside another one who stands."""
     chance = np.random.default_rng(0)
     found = 0
     for number, photo in enumerate(photos):
