@@ -1,5 +1,6 @@
 """`lowkeyd ignore`: photos that are never to be protected."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from lowkeyd.cli import places
 from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.model import readable
 
 
 def ignore(
@@ -16,8 +18,8 @@ def ignore(
 ) -> None:
     """Leave photos alone for good, also when they are edited. A copy that lies in the outbox stays there.
 
-    It is the place that is ignored: under another name a photo is another photo. Works with or without a running
-    daemon. Exits with 1 if one of them cannot be had: its copy appears right now or, with --undo, it was not ignored.
+    It is the place that is ignored, whether a photo is there yet or not: under another name a photo is another photo.
+    Folders are left out with [[watch]] ignore. Works with or without a running daemon. Exits with 1 if one of them cannot be had: its copy appears right now or, with --undo, it was not ignored.
 
     Example: lowkeyd ignore ~/lowkeyd/inbox/passport.jpg
     """
@@ -25,8 +27,19 @@ def ignore(
     from lowkeyd import wishes
 
     paths = [places.photo(photo, settings) for photo in photos]
+    for photo in photos:
+        _look(photo)
     count = wishes.ignore(settings, paths, undo=undo)
     what = "will be protected after all" if undo else "will be left alone; `lowkeyd ignore --undo` takes that back"
     typer.echo(f"{count} photo{'' if count == 1 else 's'} {what}.")
     if count < len(paths):
         raise typer.Exit(1)
+
+
+def _look(photo: Path) -> None:
+    """A slip of the finger is worth a word here: what it was meant for would be published."""
+    if photo.is_dir():
+        how = f'write ignore = ["{readable(photo.name)}"] into its [[watch]], or name the photos in it'
+        raise typer.BadParameter(f"{readable(photo)} is a folder, and photos that come later would not be ignored: {how}")
+    if not os.path.lexists(photo):
+        typer.echo(f"{readable(photo)}: nothing is there now.", err=True)

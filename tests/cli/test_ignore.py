@@ -31,6 +31,22 @@ def test_a_path_outside_of_the_watched_folders_is_wrong_usage(lowkeyd: Lowkeyd, 
     assert lowkeyd("ignore", home.folder / "a.jpg", "--config", home.config).code == 2
 
 
+def test_a_folder_is_refused_with_the_way_to_leave_it_out(lowkeyd: Lowkeyd, home: Home) -> None:
+    (home.inbox / "passports").mkdir()
+    result = lowkeyd("ignore", home.inbox / "passports", "--config", home.config)
+    assert result.code == 2
+    assert 'ignore = ["passports"]' in " ".join(result.err.replace("│", "").split())
+    assert counts(home) == {}
+
+
+def test_a_name_that_nothing_has_is_taken_with_a_word(lowkeyd: Lowkeyd, home: Home) -> None:
+    with Queue(location.database(home.state)):
+        pass
+    result = lowkeyd("ignore", home.inbox / "pasport.jpg", "--config", home.config)
+    assert (result.code, result.err) == (0, f"{home.inbox}/pasport.jpg: nothing is there now.\n")
+    assert counts(home) == {State.IGNORED: 1}
+
+
 def test_the_running_daemon_is_told_and_holds_to_it_when_the_photo_comes(lowkeyd: Lowkeyd, home: Home) -> None:
     with home.daemon():
         assert lowkeyd("ignore", home.inbox / "a.jpg", "--config", home.config).code == 0
