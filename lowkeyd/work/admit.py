@@ -114,7 +114,7 @@ def fingerprint(settings: config.Config) -> str:
     """Changes when the same photo would come out differently."""
     deciding = {
         "attack": settings.attack.model_dump(include={"preset", "ensemble", "judges", "seed"}),
-        "outbox": settings.outbox.model_dump(include={"format", "heic"}),
+        "outbox": settings.outbox.model_dump(include={"format", "heic", "weak"}),
         "metadata": settings.metadata.model_dump(),
         "version": __version__,
     }

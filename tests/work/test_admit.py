@@ -182,6 +182,7 @@ def test_whatever_changes_a_copy_changes_the_fingerprint() -> None:
         ),
         config.Config(outbox=config.Outbox(format="png")),
         config.Config(outbox=config.Outbox(heic="heic")),
+        config.Config(outbox=config.Outbox(weak="hold")),
         config.Config(metadata=config.Metadata(gps="keep")),
         config.Config(metadata=config.Metadata(marker=False)),
     ]
