@@ -25,7 +25,7 @@ from lowkeyd.work.roots import Roots, check_folders, trees
 Places = list[tuple[str, bytes]]
 """Photos, each by its watch and its path below the watch's folder."""
 _AT_ONCE = 1000
-"""Photos that are handed in by one question: whoever asks the daemon something else meanwhile is answered soon."""
+"""Photos that one question names: whoever asks the daemon something else meanwhile is answered soon."""
 
 
 def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, Any]:
@@ -58,9 +58,13 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, 
 
 
 def retry(settings: config.Config, paths: Places | None) -> int:
-    """Make failed and waiting photos ready again, these or all. Returns how many."""
-    question = {"retry": None if paths is None else _sendable(paths)}
-    return int(_have_answered(settings, question)["retried"])
+    """Make photos ready again: all that failed or wait, or these, done ones too. Returns how many."""
+    if paths is None:
+        return int(_have_answered(settings, {"retry": None})["retried"])
+    return sum(
+        int(_have_answered(settings, {"retry": _sendable(paths[start : start + _AT_ONCE])})["retried"])
+        for start in range(0, len(paths), _AT_ONCE)
+    )
 
 
 def ignore(settings: config.Config, paths: Places, *, undo: bool) -> int:

@@ -635,6 +635,20 @@ def test_retry_reaches_the_running_daemon(home: Home) -> None:
         await_that(lambda: home.photo("a.jpg")["attempts"] == 1 and home.counts() == {"waiting": 1}, "another try")
 
 
+def test_a_copy_that_is_gone_is_made_again_for_who_asks_and_one_that_is_there_stays(home: Home) -> None:
+    paths = [home.drop(name, name.encode()) for name in ("a.jpg", "b.jpg")]
+    with home.daemon():
+        home.await_counts(done=2)
+        before = home.delivered()
+        (home.outbox / "inbox/a.jpg").unlink()
+        kept = (home.outbox / "inbox/b.jpg").stat()
+        answer = home.call("retry", *map(str, paths))
+        assert (answer.returncode, answer.stdout) == (0, "2 photos will be tried again.\n")
+        home.await_counts(done=2)
+        assert home.delivered() == before
+        assert (home.outbox / "inbox/b.jpg").stat().st_mtime_ns == kept.st_mtime_ns
+
+
 def test_status_tells_what_runs(home: Home) -> None:
     home.drop("a.jpg", b"slow 600")
     home.drop("b.jpg", b"unreadable")

@@ -26,6 +26,7 @@ from lowkeyd.cli import (
     retry,
     run,
     status,
+    weak,
 )
 from lowkeyd.errors import Fatal, LowkeydError, TryLater
 from lowkeyd.model import readable
@@ -67,6 +68,7 @@ app.command()(demo.demo)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(failed.failed)
+app.command()(weak.weak)
 app.command()(retry.retry)
 app.command()(ignore.ignore)
 app.command()(bump.bump)

@@ -39,9 +39,6 @@ def _show(failure: lookup.Failure, console: Console) -> None:
     console.print(Text(readable(f"{shown.count(failure.count, 'photo')} at {failure.stage}: {failure.reason}"), "red"))
     if failure.advice:
         console.print(shown.indented(2, Text(readable(failure.advice))))
-    for name in failure.photos:
-        console.print(shown.indented(4, Text(name)))
-    if failure.count > len(failure.photos):
-        console.print(
-            shown.indented(4, Text(f"and {failure.count - len(failure.photos):,} more (--rows {failure.count})", "dim"))
-        )
+    names = [shown.indented(4, Text(name)) for name in failure.photos]
+    for line in [*names, *shown.more(4, failure.count, len(failure.photos))]:
+        console.print(line)

@@ -1,12 +1,16 @@
-"""`lowkeyd retry`: give failed and waiting photos another chance."""
+"""`lowkeyd retry`: another chance for photos that failed or wait, and new copies of those that are done."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lowkeyd.cli import places
+from lowkeyd.cli import places, shown
 from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.config import Config
+from lowkeyd.model import readable
+from lowkeyd.store import location, lookup
 
 
 def retry(
@@ -14,17 +18,41 @@ def retry(
         list[Path] | None,
         typer.Argument(help="Photos in watched folders; all failed and waiting ones if none is given."),
     ] = None,
+    weak: Annotated[bool, typer.Option("--weak", help="Those whose copies came out weak.")] = False,
+    missing: Annotated[bool, typer.Option("--missing", help="Those whose copies are gone from the outbox.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Have photos tried again that failed or wait. Works with or without a running daemon.
+    """Have photos tried again that failed or wait, or new copies made of those that are done.
+
+    A copy that is still there is made anew only if [attack], [metadata] or formats were changed since, and then takes
+    the old one's place. Works with or without a running daemon.
 
     Example: lowkeyd retry ~/lowkeyd/inbox/holiday/beach.jpg
     """
+    if (photos is not None) + weak + missing > 1:
+        raise typer.BadParameter("name photos, or --weak, or --missing")
     settings = load(config)
     from lowkeyd import wishes
 
-    paths = [places.photo(photo, settings) for photo in photos] if photos else None
+    paths = None
+    if weak:
+        paths = [(photo.watch, photo.path) for photo in lookup.weak(location.database(settings.state.path))]
+    elif missing:
+        paths = _without_copies(settings)
+    elif photos:
+        paths = [places.photo(photo, settings) for photo in photos]
     count = wishes.retry(settings, paths)
-    typer.echo(f"{count} photo{'' if count == 1 else 's'} will be tried again.")
-    if paths and not count:
+    typer.echo(f"{shown.count(count, 'photo')} will be tried again.")
+    if photos and not count:
         raise typer.Exit(1)
+
+
+def _without_copies(settings: Config) -> list[tuple[str, bytes]]:
+    """Photos whose copies are no longer there. If not one is, the outbox's disk may be away: then a person decides."""
+    outbox = os.fsencode(settings.outbox.path)
+    delivered = lookup.deliveries(location.database(settings.state.path))
+    gone = [(watch, path) for watch, path, copy in delivered if not os.path.lexists(os.path.join(outbox, copy))]
+    if gone and len(gone) == len(delivered):
+        where = f"Not one of the {len(gone):,} copies is in {readable(settings.outbox.path)}"
+        typer.confirm(f"{where}. Is that the right disk, and are all to be made again?", abort=True)
+    return gone

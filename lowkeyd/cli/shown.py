@@ -30,6 +30,13 @@ def indented(columns: int, text: Text) -> Padding:
     return Padding(text, (0, 0, 0, columns), expand=False)
 
 
+def more(columns: int, number: int, named: int) -> list[Padding]:
+    """A line about those of a list that are not named, if there are any."""
+    if number <= named:
+        return []
+    return [indented(columns, Text(f"and {number - named:,} more (--rows {number})", "dim"))]
+
+
 def count(number: int, thing: str) -> str:
     """`1 photo`, `2 photos`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -78,7 +78,8 @@ def render(status: Status) -> RenderableType:
     parts: list[RenderableType] = [_headline(status), *progress.workers(status), Text(), _counts(status)]
     parts += [*waits.lines(status), *progress.pace(status), *progress.room(status)]
     if photos.weak:
-        parts.append(Text(f"{photos.weak:,} done, but weak: a recogniser still accepts a face.", "yellow"))
+        still = "a recogniser still accepts a face; `lowkeyd weak` names them"
+        parts.append(Text(f"{photos.weak:,} done, but weak: {still}.", "yellow"))
     parts += [*_running(status), *progress.last(status)]
     parts += _reasons("Waiting", photos.waiting, status.count(State.WAITING), "yellow", status.taken_at)
     parts += _reasons("Failed", photos.failed, status.count(State.FAILED), "red", status.taken_at)
@@ -136,9 +137,7 @@ def _reasons(title: str, rows: tuple[Row, ...], count: int, style: str, now: flo
         lines.append(shown.indented(2, Text(readable(f"at {stage}: {reason}"), style)))
         lines += [shown.indented(2, Text(readable(advice)))] if advice else []
         lines += [shown.indented(4, Text.assemble(_name(row), (_next_try(row, now), "dim"))) for row in alike]
-    if count > len(rows):
-        lines.append(shown.indented(2, Text(f"and {count - len(rows):,} more (--rows {count})", "dim")))
-    return lines
+    return [*lines, *shown.more(2, count, len(rows))]
 
 
 def _why(row: Row) -> tuple[str, str, str]:

@@ -166,6 +166,37 @@ def _names(connection: sqlite3.Connection, values: tuple[Any, ...]) -> tuple[str
     return tuple(f"{readable(watch)}/{readable(path)}" for watch, path in connection.execute(query, values))
 
 
+@dataclass(frozen=True)
+class Weak:
+    """A photo whose delivered copy is still accepted by the recognisers `by`. `path` is relative to its watch."""
+
+    watch: str
+    path: bytes
+    by: tuple[str, ...]
+
+
+def weak(database: Path) -> list[Weak]:
+    """Done photos whose copies came out weak, the newest first. Raises StoreError."""
+    query = """SELECT watch, path, verdict FROM photo INDEXED BY photo_weak
+        WHERE state = 'done' AND strength = 'weak' ORDER BY changed_at DESC, id"""
+    with reading(database) as connection:
+        return [Weak(watch, path, _accepting(verdict)) for watch, path, verdict in connection.execute(query)]
+
+
+def _accepting(verdict: str) -> tuple[str, ...]:
+    scores = (score for face in json.loads(verdict)["faces"] for score in face["scores"])
+    return tuple(sorted({score["network"] for score in scores if score["accepted"]}))
+
+
+def deliveries(database: Path) -> list[tuple[str, bytes, bytes]]:
+    """Every photo whose way ended with a copy: its watch, its path there, and its copy's below the outbox. Raises
+    StoreError."""
+    query = """SELECT watch, path, delivery_path FROM photo
+        WHERE state IN ('done', 'no_face') AND delivery_path IS NOT NULL AND missing_at IS NULL"""
+    with reading(database) as connection:
+        return connection.execute(query).fetchall()
+
+
 def _event(row: tuple[Any, ...]) -> Event:
     number, at, watch, path, state, *rest = row
     return Event(number, at, watch, readable(path), State(state), *rest)

@@ -316,14 +316,16 @@ class Queue:
             connection.execute(publishing.values(attempts=photos.c.attempts - 1, **values))
 
     def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
-        """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
+        """Make photos ready once more: all that failed or wait, or the given ones, done ones too as long as their
+        files are there. Returns how many."""
         stuck = photos.c.state.in_((State.FAILED, State.WAITING))
         again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
         with self.transaction() as connection:
             if paths is None:
                 return connection.execute(again.where(stuck)).rowcount
+            these_may = or_(stuck, and_(photos.c.state.in_((State.DONE, State.NO_FACE)), photos.c.missing_at.is_(None)))
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
-            return sum(connection.execute(again.where(stuck, these)).rowcount for these in chosen)
+            return sum(connection.execute(again.where(these_may, these)).rowcount for these in chosen)
 
     def is_due(self, now: float, without: Collection[str] = ()) -> bool:
         """Whether `claim` would find a photo."""

@@ -1,5 +1,6 @@
 """Without a daemon; `tests/test_daemon.py` has it with one."""
 
+import io
 import os
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from lowkeyd.model import Photo, Signature, Stage, State
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
+from tests.cli.test_explain import DLIB, JUDGE, deliver
 from tests.home import Home
 
 
@@ -54,6 +56,41 @@ def test_a_photo_may_be_named_by_another_way_to_it(
 def test_a_photo_that_did_not_fail_is_told_by_the_exit_code(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
     result = lowkeyd("retry", home.inbox / "other.jpg", "--config", home.config)
     assert (result.code, result.out) == (1, "0 photos will be tried again.\n")
+
+
+def test_weak_ones_alone_are_done_once_more(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB, name=b"fine.jpg")
+    deliver(home, DLIB, JUDGE, name=b"weak.jpg")
+    result = lowkeyd("retry", "--weak", "--config", home.config)
+    assert (result.code, result.out) == (0, "1 photo will be tried again.\n")
+    assert (home.photo("weak.jpg")["state"], home.photo("fine.jpg")["state"]) == ("ready", "done")
+
+
+def test_or_those_whose_copies_are_gone(lowkeyd: Lowkeyd, home: Home) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        deliver(home, DLIB, name=name.encode())
+    assert lowkeyd("retry", "--missing", "--config", home.config).out == "0 photos will be tried again.\n"
+    (home.outbox / "inbox/a.jpg").unlink()
+    assert lowkeyd("retry", "--missing", "--config", home.config).out == "1 photo will be tried again.\n"
+    assert (home.photo("a.jpg")["state"], home.photo("b.jpg")["state"]) == ("ready", "done")
+
+
+@pytest.mark.parametrize(("answer", "ready"), [("y\n", 2), ("n\n", 0), ("", 0)])
+def test_if_every_copy_is_gone_a_person_has_to_say_that_this_is_so(
+    lowkeyd: Lowkeyd, home: Home, monkeypatch: pytest.MonkeyPatch, answer: str, ready: int
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        deliver(home, DLIB, name=name.encode())
+        (home.outbox / "inbox" / name).unlink()
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    result = lowkeyd("retry", "--missing", "--config", home.config)
+    assert (result.code, states(home).get(State.READY, 0)) == (0 if ready else 1, ready)
+    assert "Not one of the 2 copies is in" in result.out
+
+
+def test_two_wishes_at_once_are_wrong_usage(lowkeyd: Lowkeyd, home: Home) -> None:
+    assert lowkeyd("retry", "--weak", "--missing", "--config", home.config).code == 2
+    assert lowkeyd("retry", "--weak", home.inbox / "a.jpg", "--config", home.config).code == 2
 
 
 def test_a_photo_outside_of_every_watched_folder_is_wrong_usage(

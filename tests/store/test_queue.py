@@ -8,6 +8,7 @@ import pytest
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
 from lowkeyd.store.judgement import Judgement
+from lowkeyd.store.departures import Departures
 from lowkeyd.store.queue import Queue
 
 NOW = 1_000.0
@@ -332,10 +333,20 @@ def test_retry_makes_failed_and_waiting_ready(photos: Queue, path: Path) -> None
     photos.fail(first, Stage.DECODE, "damaged", "restore it", NOW)
     photos.wait(second, Stage.ADMIT, "no permission", "", NOW + 60, NOW, counted=False)
     photos.no_face(third, NOW)
-    assert photos.retry([("inbox", b"c.jpg")], NOW) == 0
     assert photos.retry([("inbox", b"a.jpg")], NOW) == 1
     assert (row(path)["state"], row(path)["attempts"], row(path)["reason"]) == ("ready", 0, None)
     assert photos.retry(None, NOW) == 1
+
+
+def test_retry_takes_done_photos_only_by_name_and_while_their_files_are_there(photos: Queue) -> None:
+    photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
+    here, gone = photos.claim(2, NOW)
+    photos.no_face(here, NOW)
+    photos.no_face(gone, NOW)
+    Departures(photos).note_missing([gone.id], NOW)
+    assert photos.retry(None, NOW) == 0
+    assert photos.retry([(job.photo.watch, job.photo.path) for job in (here, gone)], NOW) == 1
+    assert photos.counts() == {State.READY: 1, State.NO_FACE: 1}
 
 
 def test_retry_takes_more_paths_than_a_statement_may_name(photos: Queue) -> None:
