@@ -19,7 +19,8 @@ def ignore(
     """Leave photos alone for good, also when they are edited. A copy that lies in the outbox stays there.
 
     It is the place that is ignored, whether a photo is there yet or not: under another name a photo is another photo.
-    Folders are left out with [[watch]] ignore. Works with or without a running daemon. Exits with 1 if one of them cannot be had: its copy appears right now or, with --undo, it was not ignored.
+    Folders are left out with [[watch]] ignore. Works with or without a running daemon. Exits with 1 if one of them
+    cannot be had: its copy appears right now or, with --undo, it was not ignored.
 
     Example: lowkeyd ignore ~/lowkeyd/inbox/passport.jpg
     """
@@ -40,6 +41,6 @@ def _look(photo: Path) -> None:
     """A slip of the finger is worth a word here: what it was meant for would be published."""
     if photo.is_dir():
         how = f'write ignore = ["{readable(photo.name)}"] into its [[watch]], or name the photos in it'
-        raise typer.BadParameter(f"{readable(photo)} is a folder, and photos that come later would not be ignored: {how}")
+        raise typer.BadParameter(f"{readable(photo)} is a folder, whose later photos would not be ignored: {how}")
     if not os.path.lexists(photo):
         typer.echo(f"{readable(photo)}: nothing is there now.", err=True)

@@ -47,7 +47,9 @@ def weak(
 
 def _groups(photos: list[lookup.Weak], rows: int) -> list[dict[str, Any]]:
     """Photos by who accepts them, the commonest first, with some of their names, the newest first."""
-    alike = [list(group) for _, group in groupby(sorted(photos, key=lambda photo: photo.by), key=lambda photo: photo.by)]
+    alike = [
+        list(group) for _, group in groupby(sorted(photos, key=lambda photo: photo.by), key=lambda photo: photo.by)
+    ]
     return [
         {
             "by": group[0].by,

@@ -7,8 +7,8 @@ import pytest
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
-from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.departures import Departures
+from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
 
 NOW = 1_000.0
