@@ -54,7 +54,7 @@ class Strength(StrEnum):
     FAILED = "failed"
 
 
-_FROM_WORST = (Strength.FAILED, Strength.WEAK, Strength.PROTECTED)
+_FROM_BEST = (Strength.PROTECTED, Strength.WEAK, Strength.FAILED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +140,14 @@ class Verdict:
     @property
     def strength(self) -> Strength:
         """As strong as its weakest face."""
-        found = {face.strength for face in self.faces}
-        return next((strength for strength in _FROM_WORST if strength in found), Strength.PROTECTED)
+        return max((face.strength for face in self.faces), key=_FROM_BEST.index, default=Strength.PROTECTED)
 
     @property
-    def accepted(self) -> int:
-        """How often a recogniser took a protected face for the original one."""
-        return sum(score.accepted for face in self.faces for score in face.scores)
+    def exposure(self) -> tuple[int, int]:
+        """What two copies of a photo are compared by, less is better: how bad their worst face is, which decides about
+        delivery, then how often a recogniser took a protected face for the original one."""
+        accepted = sum(score.accepted for face in self.faces for score in face.scores)
+        return _FROM_BEST.index(self.strength), accepted
 
     @property
     def recognised(self) -> dict[int, FaceVerdict]:

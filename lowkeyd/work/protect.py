@@ -166,7 +166,7 @@ class Protector:
             if verdict.strength is not Strength.PROTECTED and is_lossy(encoded, photo.picture):
                 # Coarse compression may have rounded the protection away; if it was not that, the smaller file stays.
                 finer = self._encode_and_judge(photo, pixels, preset, tell, fine=True)
-                encoded, verdict = finer if finer[1].accepted < verdict.accepted else (encoded, verdict)
+                encoded, verdict = finer if finer[1].exposure < verdict.exposure else (encoded, verdict)
         except (PhotoError, TryLater) as error:
             return error
         seconds = time.monotonic() - photo.started
@@ -213,10 +213,10 @@ def _weak_faces(faces: Sequence[Face], outcome: Protected | PhotoError | TryLate
 def _better(
     first: Protected | PhotoError | TryLater, second: Protected | PhotoError | TryLater
 ) -> Protected | PhotoError | TryLater:
-    """The second attempt, if it convinced more recognisers; else the one with less to see."""
+    """The second attempt, if less of it is recognised; else the one with less to see."""
     if not isinstance(second, Protected):
         return first
-    return second if isinstance(first, Protected) and second.verdict.accepted < first.verdict.accepted else first
+    return second if isinstance(first, Protected) and second.verdict.exposure < first.verdict.exposure else first
 
 
 def _too_weak(verdict: Verdict, shape: tuple[int, ...]) -> ProtectionTooWeak:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -242,6 +243,24 @@ def test_where_stronger_helps_nothing_the_less_visible_copy_stays(engine: type[F
     protected = copy_of(PHOTO)
     assert engine.presets == ["balanced", "strong"]
     assert (protected.verdict.strength, protected.verdict.preset) == (Strength.WEAK, "balanced")
+
+
+@pytest.mark.parametrize("improves", [True, False])
+def test_a_copy_that_may_be_delivered_is_better_than_one_that_may_not(engine: type[FakeEngine], improves: bool) -> None:
+    """With `strong` (or without it) the attacked network knows the face no more as delivered, but still as shared."""
+
+    def verify(_: FakeEngine, __: Versions, ___: Sequence[Face], preset: str) -> Verdict:
+        if (preset == "balanced") == improves:
+            return Verdict((judged(0.5, attacked=True),), preset)
+        face = judged(0.5, attacked=False)
+        return Verdict((replace(face, scores=face.scores * 2),), preset)  # more of them accept it
+
+    engine.verify = verify  # type: ignore[method-assign]
+    protected = copy_of(PHOTO)
+    assert (protected.verdict.strength, protected.verdict.preset) == (
+        Strength.WEAK,
+        "strong" if improves else "balanced",
+    )
 
 
 def test_only_the_weak_photos_of_a_batch_are_done_again(engine: type[FakeEngine]) -> None:
