@@ -108,10 +108,12 @@ class WorkingFaces:
         arriving = [square.arrives(photo.shape, WORKING_PX) for (photo, _), square in zip(places, squares, strict=True)]
         return cls(squares, x, points, torch.stack(arriving))
 
-    def batches(self, size: int) -> "list[WorkingFaces]":
-        """All of them, at most `size` at a time."""
-        parts = [slice(start, start + size) for start in range(0, len(self.x), size)]
-        return [WorkingFaces(self.squares[p], self.x[p], self.points[p], self.arriving[p]) for p in parts]
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def part(self, which: slice) -> "WorkingFaces":
+        """Some of them."""
+        return WorkingFaces(self.squares[which], self.x[which], self.points[which], self.arriving[which])
 
 
 def closeups(places: Sequence[Place], side: float, size: int) -> tuple[list[Square], Tensor, Matrix]:

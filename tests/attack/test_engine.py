@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lowkeyd import config
-from lowkeyd.attack.crop import SIDE, Square
+from lowkeyd.attack import engine as engine_module
+from lowkeyd.attack.batch import BatchSize
+from lowkeyd.attack.crop import SIDE, Square, WorkingFaces
 from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.engine import Engine, _memory
 from lowkeyd.attack.networks import entries, ledger
 from lowkeyd.attack.networks.ledger import Record
+from lowkeyd.attack.presets import PRESETS
 from lowkeyd.attack.verify import Versions
 from lowkeyd.errors import ConfigError, OutOfMemory, WeightsError
 from lowkeyd.imaging.encode import as_shared
@@ -187,6 +191,8 @@ def test_the_attacked_weights_cannot_judge_from_a_file_that_was_written_anew(tmp
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"),
     ],
@@ -194,6 +200,45 @@ def test_the_attacked_weights_cannot_judge_from_a_file_that_was_written_anew(tmp
 def test_running_out_of_memory_is_said_in_our_words(error: Exception) -> None:
     with pytest.raises(OutOfMemory), _memory():
         raise error
+
+
+def test_a_batch_that_memory_does_not_reach_for_is_halved_and_the_next_ones_are_as_small(
+    engine: Engine, portrait: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fake has memory for five faces at a time."""
+    tried, told = [], list[tuple[int, int]]()
+
+    def optimise(faces: WorkingFaces, *others: object) -> Tensor:
+        tried.append(len(faces))
+        tell = others[-1]
+        assert callable(tell)
+        tell()
+        if len(faces) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        for _ in range(PRESETS["balanced"].steps - 1):
+            tell()
+        return faces.x
+
+    monkeypatch.setattr(engine_module, "optimise", optimise)
+    monkeypatch.setattr(engine, "_size", BatchSize("cpu"))
+    faces = WorkingFaces.of([(portrait, face)] * 20)
+    assert torch.equal(engine.optimise(faces, "balanced", lambda *step: told.append(step)), faces.x)
+    assert tried == [16, 8, 4, 4, 4, 4, 4]
+    steps = PRESETS["balanced"].steps
+    assert told[:2] == [(1, 2 * steps), (1, 3 * steps)]
+    assert told[2:] == [(step, 5 * steps) for step in range(1, 5 * steps + 1)]
+
+
+def test_when_there_is_no_room_for_one_face_memory_has_run_out(
+    engine: Engine, portrait: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def optimise(*_: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(engine_module, "optimise", optimise)
+    monkeypatch.setattr(engine, "_size", BatchSize("cpu"))
+    with pytest.raises(OutOfMemory):
+        engine.differences([(portrait, face)] * 3, "balanced", lambda *_: None)
 
 
 def test_what_memory_has_nothing_to_do_with_is_not() -> None:
