@@ -98,6 +98,7 @@ class Dispatcher(threading.Thread):
         self._stopping = threading.Event()
         self._child: Child | None = None
         self._deaths = 0
+        self._died = ""
         self._failed_starts = 0
         self._worked_on: str | None = None
         self._in_hand: dict[int, Job] = {}
@@ -205,6 +206,8 @@ class Dispatcher(threading.Thread):
                 case Unfit(reason):
                     raise ConfigError(reason)
         self._failed_starts += 1
+        if not self._stopping.is_set():
+            self.hands.state = f"waiting: the worker does not start: it {self._died}"
 
     def _wait_for_device(self, why: str) -> None:
         """It worked here before: a driver may be changed under us, or the machine woke up without its GPU. No photo is
@@ -309,6 +312,7 @@ class Dispatcher(threading.Thread):
     def _bury(self, how: str, to_blame: bool) -> None:
         log.warning("worker died", device=self._device, how=how, photos=len(self._in_hand))
         self._deaths += 1
+        self._died = how
         self._end_child()
         if to_blame:
             for job in list(self._in_hand.values()):

@@ -15,6 +15,9 @@ _INCOMPLETE_WAITS_S = (30.0, 300.0)
 _OUTSIDE_WAIT_S = 60.0
 """For what a person, or a disk that comes back, has to put right: soon noticed, and cheap to try."""
 _CHANGED_WAIT_S = 5.0
+_MEMORY_WAITS_S = (300.0, 3600.0, 6 * 3600.0)
+"""Who plays or trains on the GPU may hold its memory for an evening. Alone and in a fresh worker a photo has it all to
+itself; what has no room then, and never will, costs a worker each time."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,20 @@ def after(error: TryLater, job: Job, now: float) -> Wait | Again | GiveUp:
                 return GiveUp(error.stage, error.reason, error.advice)
             return Wait(now + _INCOMPLETE_WAITS_S[job.attempts - 1], counted=True)
         case OutOfMemory():
-            if job.attempts >= MAX_ATTEMPTS:
-                return GiveUp(error.stage, f"{error.reason}, alone and in a fresh worker too", error.advice)
-            return Again()
+            return _after_want_of_memory(error, job.attempts, now)
         case PhotoChanged():
             return Wait(now + _CHANGED_WAIT_S, counted=False)
         case _:
             return Wait(now + _OUTSIDE_WAIT_S, counted=False)
+
+
+def _after_want_of_memory(error: OutOfMemory, attempts: int, now: float) -> Wait | Again | GiveUp:
+    if attempts == 1:
+        return Again()
+    waits = _MEMORY_WAITS_S[attempts - 2 : attempts - 1]
+    if waits:
+        return Wait(now + waits[0], counted=True)
+    return GiveUp(error.stage, f"{error.reason}, alone and in a fresh worker too", error.advice)
 
 
 def after_crash(job: Job, stage: Stage, how: str) -> GiveUp | None:

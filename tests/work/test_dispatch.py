@@ -16,7 +16,7 @@ from lowkeyd.errors import ConfigError, OutboxUnavailable
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.model import State
 from lowkeyd.store.notes import Pause
-from lowkeyd.work import dispatch
+from lowkeyd.work import dispatch, retry
 from lowkeyd.work.admit import Admission
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
@@ -210,6 +210,8 @@ def test_a_worker_that_dies_before_it_is_ready_takes_no_photo_with_it(library: L
     library.drop("a.jpg", b"x")
     dispatcher = begin(stand_in.serve_never)
     await_that(lambda: dispatcher.stuck, "the trouble noticed")
+    said = "waiting: the worker does not start: it ended with exit code 3"
+    await_that(lambda: dispatcher.hands.state == said, "what status and health tell")
     assert (library.row()["state"], library.row()["attempts"]) == ("ready", 0)
 
 
@@ -255,8 +257,9 @@ def test_a_worker_is_replaced_after_so_many_photos(library: Library, begin: Begi
 
 
 def test_a_photo_that_needs_too_much_memory_is_parked_after_fresh_workers_have_tried_it_alone(
-    library: Library, begin: Begin
+    library: Library, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retry, "_MEMORY_WAITS_S", (0.0, 0.0))
     library.drop("a.jpg", b"hungry")
     library.drop("b.jpg", b"fine")
     dispatcher, pids = begin(), set()
@@ -266,9 +269,9 @@ def test_a_photo_that_needs_too_much_memory_is_parked_after_fresh_workers_have_t
         return counts(library, done=1, failed=1)()
 
     await_that(parked, "the neighbour done, the hungry one parked")
-    assert len(pids - {None}) == 3
+    assert len(pids - {None}) == 4
     row = library.row()
-    assert (row["stage"], row["attempts"]) == ("optimise", 3)
+    assert (row["stage"], row["attempts"]) == ("optimise", 4)
     assert row["reason"] == "the stand-in is out of memory, alone and in a fresh worker too"
 
 

@@ -1,10 +1,11 @@
 import pytest
 
-from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoIncomplete, PhotoUnreachable, TryLater
+from lowkeyd.errors import OutboxUnavailable, OutOfMemory, PhotoChanged, PhotoIncomplete, PhotoUnreachable, TryLater
 from lowkeyd.model import Job, Photo, Signature, Stage
 from lowkeyd.work.retry import (
     MAX_ATTEMPTS,
     MAX_INTERRUPTIONS,
+    Again,
     GiveUp,
     Wait,
     after,
@@ -37,6 +38,15 @@ def test_a_half_copied_photo_is_waited_for_ever_longer_and_then_given_up() -> No
     untils = [wait.until for wait in waits if isinstance(wait, Wait)]
     assert untils == sorted(untils)
     assert after(error, job(MAX_ATTEMPTS), NOW) == GiveUp(Stage.DECODE, "its end is missing", error.advice)
+
+
+def test_want_of_memory_is_waited_out_for_hours_since_others_may_hold_it() -> None:
+    error = OutOfMemory("memory ran out")
+    assert after(error, job(1), NOW) == Again()
+    answers = [after(error, job(attempts), NOW) for attempts in range(2, 6)]
+    waits = [wait.until - NOW for wait in answers if isinstance(wait, Wait) and wait.counted]
+    assert (waits, waits[0] >= 60, waits[-1] >= 4 * 3600) == (sorted(waits), True, True)
+    assert answers[-1] == GiveUp(Stage.OPTIMISE, "memory ran out, alone and in a fresh worker too", error.advice)
 
 
 def test_every_kind_of_later_has_an_answer() -> None:
