@@ -4,9 +4,10 @@ Faces of several photos are optimised together, which costs half as much per fac
 two photos at a time are in work, each with half of the cores, which small networks and codecs use better.
 """
 
+import math
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -25,6 +26,7 @@ from lowkeyd.work.messages import Outcome, Reached, Stepped
 from lowkeyd.work.pairs import two_at_once
 
 K = TypeVar("K", bound=Hashable)
+E = TypeVar("E", bound=PhotoError | TryLater)
 Tell = Callable[[Reached[K] | Stepped], None]
 Read = Callable[[], bytes]
 
@@ -59,6 +61,7 @@ class Protector:
     def __init__(self, settings: config.Config, device: str) -> None:
         self._outbox, self._metadata = settings.outbox, settings.metadata
         self._limits = limits(settings.worker)
+        self._own_limits = replace(self._limits, max_megabytes=math.inf)  # a copy may need more bytes than its photo
         self._decoder = Decoder(self._limits, settings.worker.max_decode_s)  # starts while the networks are loaded
         self._engine = Engine(settings.attack, device, settings.worker.threads)
         self._presets = ladder(settings.attack.preset)
@@ -90,7 +93,7 @@ class Protector:
             tell(Reached(key, Stage.DETECT))
             faces = self._engine.detect(picture.pixels)
         except (PhotoError, TryLater) as error:
-            return error
+            return _bare(error)
         if not faces:
             return NoFace(time.monotonic() - started)
         return _Found(key, picture, faces, started, weak=faces)
@@ -131,9 +134,9 @@ class Protector:
         try:
             self._optimise(group, preset, tell)
         except OutOfMemory as error:
-            short_of_memory = OutOfMemory(error.reason)  # without the trace, which holds on to what has to be freed
+            short_of_memory = _bare(error)
         except PhotoError as error:
-            yield from ((photo, error) for photo in group)
+            yield from ((photo, _bare(error)) for photo in group)
             return
         if short_of_memory is not None:
             yield from self._with_less(group, preset, tell, short_of_memory)
@@ -168,7 +171,7 @@ class Protector:
                 finer = self._encode_and_judge(photo, pixels, preset, tell, fine=True)
                 encoded, verdict = finer if finer[1].exposure < verdict.exposure else (encoded, verdict)
         except (PhotoError, TryLater) as error:
-            return error
+            return _bare(error)
         seconds = time.monotonic() - photo.started
         return Protected(encoded.content, encoded.suffix, verdict, seconds, photo.picture.left_out)
 
@@ -178,7 +181,7 @@ class Protector:
         tell(Reached(photo.key, Stage.ENCODE))
         encoded = encode(photo.picture, pixels, self._outbox, self._metadata, fine=fine)
         tell(Reached(photo.key, Stage.VERIFY))
-        delivered = decode(encoded.content, self._limits).pixels  # what is judged is what is delivered
+        delivered = decode(encoded.content, self._own_limits).pixels  # what is judged is what is delivered
         versions = Versions(photo.picture.pixels, photo.as_is, delivered, as_shared(delivered))
         return encoded, self._engine.verify(versions, photo.faces, preset)
 
@@ -197,6 +200,13 @@ def _begun(photos: Iterable[tuple[K, Read]], tell: Tell[K]) -> Iterator[tuple[K,
     for key, read in photos:
         tell(Reached(key, Stage.DECODE))
         yield key, read, time.monotonic()
+
+
+def _bare(error: E) -> E:
+    """Without the trace, which holds on to pictures and to what has to be freed on a GPU."""
+    error.__cause__ = error.__context__ = None
+    error.__traceback__ = None
+    return error
 
 
 def _steps(tell: Tell[K], faces: int) -> Callable[[int, int], None]:

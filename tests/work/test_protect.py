@@ -360,3 +360,25 @@ def test_when_memory_runs_out_the_batch_is_halved_and_what_does_not_fit_alone_is
     assert {key for key, outcome in outcomes.items() if isinstance(outcome, Protected)} == set("abde")
     assert isinstance(outcomes["c"], OutOfMemory)
     assert tried == [5, 2, 3, 1, 2]
+
+
+def test_a_copy_may_have_more_bytes_than_photos_are_allowed_to() -> None:
+    content = saved(FACE, format="JPEG", quality=20)
+    megabytes = (len(content) + 10) / 1e6
+    settings = config.Config(worker=config.Worker(max_megabytes=megabytes), outbox=config.Outbox(format="png"))
+    ((_, copy),) = Protector(settings, "cpu").run([("a", lambda: content)], lambda _: None)
+    assert isinstance(copy, Protected)
+    assert len(copy.content) > megabytes * 1e6
+
+
+def test_what_went_wrong_does_not_hold_on_to_what_it_happened_to(engine: type[FakeEngine]) -> None:
+    def verify(*_: Any) -> Verdict:
+        try:
+            raise RuntimeError("CUDA out of memory")
+        except RuntimeError as error:
+            raise OutOfMemory("memory ran out") from error
+
+    engine.verify = verify  # type: ignore[method-assign]
+    short = outcome(PHOTO)
+    assert isinstance(short, OutOfMemory)
+    assert (short.__traceback__, short.__cause__, short.__context__) == (None, None, None)
