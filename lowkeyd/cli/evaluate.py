@@ -1,8 +1,7 @@
 """`lowkeyd evaluate`: does the protection hold on these people, against these recognisers?"""
 
-import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -46,6 +45,8 @@ def evaluate(
     Example: lowkeyd evaluate people/ --protect 20 --preset subtle --preset balanced --plot people.png
     """
     configured = load_or_defaults(config)
+    if plot is not None and not plot.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--plot {readable(plot)}: its folder is not there")
     presets = preset or [configured.attack.preset]
     for name in presets:
         configuration.parse({"attack": {"preset": name}}, "--preset")
@@ -64,12 +65,21 @@ def evaluate(
         progress.update(bar, visible=False)
         results = _results(known, chosen, presets, engine, progress)
     _tell_skipped(known, console)
-    if plot is not None:
-        plot.write_bytes(_plot(known, chosen, results))
     if as_json:
         typer.echo(json.dumps(_document(known, chosen, results)))
     else:
         _show(known, chosen, results)
+    if plot is not None:
+        _write(plot, _plot(known, chosen, results))
+
+
+def _write(plot: Path, content: bytes) -> None:
+    """After the results were shown, which may have taken hours."""
+    try:
+        plot.write_bytes(content)
+    except OSError as error:
+        typer.echo(f"lowkeyd: --plot {readable(plot)}: cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(1) from error
 
 
 def _progress(console: Console) -> Progress:
@@ -82,13 +92,10 @@ def _results(
     known: "Gallery", chosen: list[int], presets: list[str], engine: "Engine", progress: Progress
 ) -> "list[Evaluated]":
     """The clean gallery first, then one entry per preset."""
-    from lowkeyd.work.evaluate import BATCH
-
     results = [known.evaluate(chosen, CLEAN, None)]
     for preset in presets:
-        batches = itertools.count()
-        bar = progress.add_task(f"Protecting: {preset}", total=-(-len(chosen) // BATCH))
-        results.append(known.evaluate(chosen, preset, partial(_protect, engine, preset, progress, bar, batches)))
+        bar = progress.add_task(f"Protecting: {preset}", total=len(chosen))
+        results.append(known.evaluate(chosen, preset, partial(_protect, engine, preset, progress, bar)))
         progress.update(bar, visible=False)
     return results
 
@@ -98,14 +105,10 @@ def _protect(
     preset: str,
     progress: Progress,
     bar: TaskID,
-    batches: Iterator[int],
     photos: "Sequence[Pixels]",
     faces: "Sequence[Sequence[Face]]",
 ) -> "list[Pixels]":
-    done = next(batches)
-    return engine.protect(
-        photos, faces, preset, lambda step, steps: progress.update(bar, completed=done + step / steps)
-    )
+    return engine.protect(photos, faces, preset, lambda _, steps: progress.advance(bar, len(photos) / steps))
 
 
 def _tell_skipped(known: "Gallery", console: Console) -> None:

@@ -6,7 +6,7 @@ gallery. Verification: the share of pairs of one person that a recogniser accept
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ FORMS: dict[str, Callable[[Pixels], Pixels]] = {
     "half size, JPEG 75": lambda pixels: recompress(halved(pixels)),
 }
 """What becomes of a photo after it was delivered."""
-BATCH = 16
+_BATCH = 16
 """Photos protected together."""
 Protect = Callable[[Sequence[Pixels], Sequence[Sequence[Face]]], list[Pixels]]
 Vectors = npt.NDArray[np.float32]
@@ -125,9 +125,8 @@ class Gallery:
             form: [] for form in FORMS
         }  # a list per batch, an entry per recogniser
         seconds = 0.0
-        for start in range(0, len(chosen), BATCH):
-            batch = [self._known[number] for number in chosen[start : start + BATCH]]
-            pictures = [self._read(known.person.gallery) for known in batch]
+        for together in self._batches(chosen):
+            batch, pictures = zip(*together, strict=True)
             changed = [picture.pixels for picture in pictures]
             if protect is not None:
                 started = time.perf_counter()
@@ -148,6 +147,20 @@ class Gallery:
             for form in FORMS
         )
         return Evaluated(protection, tuple(recognised), _mean(seen) if seen else None, seconds / len(chosen))
+
+    def _batches(self, chosen: Sequence[int]) -> Iterator[list[tuple[_Known, Picture]]]:
+        """People with their photos, a few at a time, which together stay below the limit for pixels."""
+        batch: list[tuple[_Known, Picture]] = []
+        pixels = 0
+        for known in (self._known[number] for number in chosen):
+            picture = self._read(known.person.gallery)
+            own = picture.pixels.size // 3
+            if batch and (len(batch) == _BATCH or pixels + own > self._limits.max_megapixels * 1e6):
+                yield batch
+                batch, pixels = [], 0
+            batch.append((known, picture))
+            pixels += own
+        yield batch
 
     def _delivered(self, picture: Picture, pixels: Pixels) -> Pixels:
         """What is in the file that would be delivered."""
@@ -175,7 +188,7 @@ def rates(gallery: Vectors, probes: Vectors, own: Sequence[int], threshold: floa
 
     Probes (M x D) are looked for in a gallery (N x D), where probe i is the person of gallery row own[i].
     """
-    distances = np.linalg.norm(probes[:, None] - gallery, axis=2)  # (M, N)
+    distances = np.stack([np.linalg.norm(gallery - probe, axis=1) for probe in probes])  # (M, N)
     to_own = distances[np.arange(len(probes)), own]
     nearer = (distances < to_own[:, None]).sum(1)
     return float(np.mean(nearer < 1)), float(np.mean(nearer < 50)), float(np.mean(to_own < threshold))

@@ -44,6 +44,12 @@ def test_a_person_is_found_by_another_photo_until_it_is_protected(
         assert picture.size == (900, 600)
 
 
+def test_a_plot_that_has_no_folder_is_told_before_the_networks_are_loaded(lowkeyd: Lowkeyd, gallery: Path) -> None:
+    result = lowkeyd("evaluate", gallery, "--plot", gallery / "none" / "plot.png")
+    assert result.code == 2
+    assert "its folder is not there" in " ".join(result.err.replace("│", "").split())
+
+
 def test_a_preset_that_is_none_is_told_before_the_networks_are_loaded(lowkeyd: Lowkeyd, gallery: Path) -> None:
     result = lowkeyd("evaluate", gallery, "--preset", "brutal")
     assert result.code == 78
