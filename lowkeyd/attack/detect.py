@@ -28,6 +28,8 @@ nonsense that lies; those who lie are beyond doubt."""
 _LOOK_SIDE = 6.0
 """Around a known face, in interocular distances: room enough for the detector to find its own way."""
 _LOOK_PX = 224
+_LOOKS = 64
+"""Looked at together: each takes 2 MB, and a photo may have hundreds of faces."""
 _MIN_NEAR_FACE_PX = 40
 """A known face is about 75 pixels wide there."""
 _SAME_FACE = 0.5
@@ -89,7 +91,8 @@ class Detector:
         """
         looks = [_Look(Square.around(face, _LOOK_SIDE), _turns_upright(face)) for _, face in places]
         pictures = [look.take(photo) for look, (photo, _) in zip(looks, places, strict=True)]
-        found = self._detect(np.stack(pictures), _MIN_NEAR_FACE_PX) if pictures else []
+        parts = (pictures[start : start + _LOOKS] for start in range(0, len(pictures), _LOOKS))
+        found = [faces for part in parts for faces in self._detect(np.stack(part), _MIN_NEAR_FACE_PX)]
         return [
             _nearest([look.placed(f) for f in faces], face)
             for look, faces, (_, face) in zip(looks, found, places, strict=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lowkeyd.attack import detect
 from lowkeyd.attack.crop import interocular
 from lowkeyd.attack.detect import Detector, _surer, scaled
 from lowkeyd.model import Face, Pixels
@@ -111,6 +112,15 @@ def test_a_face_is_found_again_where_it_was_and_nowhere_else(detector: Detector,
     assert np.linalg.norm(twice.landmarks / 2 - face.landmarks, axis=1).mean() < 0.1 * interocular(face.landmarks)
     assert none is None
     assert detector.find_again([]) == []
+
+
+def test_of_more_faces_than_are_looked_at_together_each_is_found_again(
+    detector: Detector, portrait: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detect, "_LOOKS", 2)
+    wiped = np.full_like(portrait, 128)
+    again = detector.find_again([(portrait, face), (wiped, face), (portrait, face)])
+    assert [found is not None for found in again] == [True, False, True]
 
 
 def test_a_face_that_the_border_cuts_has_its_landmarks_where_they_are(
