@@ -92,6 +92,7 @@ def _handler(shelf: Web) -> type[BaseHTTPRequestHandler]:
             size = len(answer.content)
             if start and start >= size:
                 self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{size}")
                 self.end_headers()
                 return
             self.send_response(206 if start else answer.status)

@@ -135,7 +135,9 @@ class _Transfer:
         """One connection's worth. Raises _Cut when it ends too soon."""
         tag = _remembered(self._part) if self.here else None
         with _opened(self._source.url, self.here, tag) as response:
-            if response is None or not self._fits(response, tag):
+            if response.status == _OUT_OF_RANGE and tag and _size_told(response) == self.here:
+                return  # all of this version had arrived, and nobody was left to say so
+            if response.status == _OUT_OF_RANGE or not self._fits(response, tag):
                 self._start_over()
                 raise FetchFailed(f"{self._source.url}: the server has another file than before; fetch it again")
             if response.status != http.client.PARTIAL_CONTENT:
@@ -208,7 +210,7 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
 
 @contextmanager
 def _opened(url: str, here: int, tag: str | None) -> Iterator[Any]:
-    """The response; None when the server says that there is nothing beyond what is here."""
+    """The response, also when the server says that there is nothing beyond what is here."""
     headers = {"User-Agent": f"lowkeyd/{__version__}", "Accept-Encoding": "identity"}
     if here:
         headers["Range"] = f"bytes={here}-"
@@ -218,17 +220,14 @@ def _opened(url: str, here: int, tag: str | None) -> Iterator[Any]:
     try:
         response = opener.open(urllib.request.Request(url, headers=headers), timeout=SILENCE_S)
     except urllib.error.HTTPError as error:
-        error.close()
         if error.code != _OUT_OF_RANGE:
+            error.close()
             raise _refusal(url, error) from error
-        response = None
+        response = error
     except (OSError, http.client.HTTPException) as error:
         raise _unreachable(url, error) from error
-    try:
+    with response:
         yield response
-    finally:
-        if response is not None:
-            response.close()
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> FetchFailed | WeightsError:
@@ -249,6 +248,11 @@ def _unreachable(url: str, error: Exception) -> FetchFailed:
 
 def _first_byte(response: Any) -> int | None:
     match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def _size_told(response: Any) -> int | None:
+    match = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
     return int(match[1]) if match else None
 
 

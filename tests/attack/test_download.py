@@ -182,6 +182,17 @@ def test_a_part_that_is_the_whole_asks_nobody(part: Path) -> None:
     assert server.wishes == []
 
 
+def test_a_part_that_turns_out_to_be_the_whole_is_kept(part: Path) -> None:
+    """Somebody ended the process after the last byte of a file whose size is not known."""
+    with web(Answer(CONTENT, cut=7_000), Answer(CONTENT, cut=0)) as server:
+        with pytest.raises(FetchFailed):
+            fetched(part, server.url, size=None, pinned=False)
+        part.write_bytes(CONTENT)
+        server.answers, server.wishes = [WHOLE], []
+        assert fetched(part, server.url, size=None, pinned=False) == CONTENT
+        assert server.wishes == [f"bytes={SIZE}-"]
+
+
 def test_a_redirect_is_followed(part: Path) -> None:
     with web(WHOLE) as there, web(Answer(status=302, location=there.url)) as here:
         assert fetched(part, here.url) == CONTENT
