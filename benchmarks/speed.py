@@ -122,6 +122,8 @@ def _timed(work: Callable[[], Tensor], rounds: int) -> tuple[Tensor, float]:
     for _ in range(rounds):
         started = time.perf_counter()
         result = work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()  # what was only queued has not been done
         seconds.append(time.perf_counter() - started)
     return result, min(seconds)
 

@@ -92,7 +92,7 @@ def load(name: str, folder: Path, device: str) -> FaceNetwork:
         module.chip,
         entry.family.unit,
         entry.threshold,
-        _centre(entry.centre),
+        _centre(entry.centre, device),
         entry.reach,
         sha256(content),
     )
@@ -116,8 +116,8 @@ def _template(template: Template, chip: tuple[int, int]) -> Landmarks | None:
     return align.ARCFACE * np.float32(scale) + np.array(((width - height) / 2, 0), np.float32)
 
 
-def _centre(file: str | None) -> Tensor | None:
-    return None if file is None else torch.from_numpy(np.load(Path(__file__).with_name(file)))
+def _centre(file: str | None, device: str) -> Tensor | None:
+    return None if file is None else torch.from_numpy(np.load(Path(__file__).with_name(file))).to(device)
 
 
 def refuse_twins(attacked: Sequence[FaceNetwork], judges: Sequence[FaceNetwork]) -> None:
