@@ -54,8 +54,12 @@ def downloaded(source: Source, part: Path, tell: Progress) -> Iterator[None]:
         _Transfer(source, part, file, tell).finish()
         try:
             yield
-        finally:
+        except FetchFailed:
+            raise
+        except BaseException:
             _forget(part)
+            raise
+        _forget(part)
 
 
 def _forget(part: Path) -> None:

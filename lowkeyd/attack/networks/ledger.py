@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lowkeyd.errors import WeightsError
+from lowkeyd.errors import FetchFailed, WeightsError
 
 NAME = "ledger.json"
 
@@ -64,10 +64,12 @@ def _alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def written_to(folder: Path) -> Iterator[None]:
-    """Translates what the disk says when it does not take a file."""
+    """Translates what the disk says when it does not take a file: FetchFailed when it is full, else WeightsError."""
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise FetchFailed(f"{folder}: the disk is full; make room and try again") from error
         raise WeightsError(f"{folder}: the folder of models cannot be written: {error.strerror}") from error
 
 

@@ -1,5 +1,6 @@
 """What gets into the folder of models, what does not, and what is remembered of it."""
 
+import errno
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,24 @@ def test_a_fetch_that_ended_before_the_file_had_its_name_is_done_again(
                 fetch(entry, folder)
         assert ledger.read(folder)["mobilefacenet"].sha256 == sha256(CONTENT)
         fetch(replace(entry, sha256=sha256(CONTENT)), folder)
+    assert (folder / entry.file).read_bytes() == CONTENT
+
+
+def test_a_disk_that_is_full_at_the_last_moment_costs_no_second_download(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with web(Answer(CONTENT)) as server:
+        entry = offered(server, pinned=False)
+        with monkeypatch.context() as patched:
+            patched.setattr(ledger, "write", full)
+            with pytest.raises(FetchFailed, match="the disk is full; make room and try again"):
+                fetch(entry, folder)
+        assert not (folder / entry.file).exists()
+        fetch(entry, folder)
+        assert server.wishes == [None, f"bytes={len(CONTENT)}-"]
     assert (folder / entry.file).read_bytes() == CONTENT
 
 
