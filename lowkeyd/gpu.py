@@ -23,7 +23,7 @@ def memory(device: str, own: int | None) -> Memory | str:
     try:
         import pynvml
     except ImportError:
-        return "the package nvidia-ml-py is missing: pip install 'lowkeyd[gpu]'"
+        return "the package nvidia-ml-py is missing: `uv sync --extra gpu`, or pip install nvidia-ml-py"
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:

@@ -67,7 +67,10 @@ def test_without_a_driver_or_the_package_that_is_what_is_told(cards: Cards, monk
     cards.fault("Driver Not Loaded")
     assert gpu.memory("cuda:0", None) == "no NVIDIA driver answers: Driver Not Loaded"
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert gpu.memory("cuda:0", None) == "the package nvidia-ml-py is missing: pip install 'lowkeyd[gpu]'"
+    assert (
+        gpu.memory("cuda:0", None)
+        == "the package nvidia-ml-py is missing: `uv sync --extra gpu`, or pip install nvidia-ml-py"
+    )
 
 
 def test_the_library_is_closed_after_each_question(cards: Cards) -> None:

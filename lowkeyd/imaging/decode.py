@@ -31,7 +31,9 @@ DECODER_ERRORS = (
 )  # fmt: skip
 """What Pillow and its libraries raise on damaged bytes; the tests feed it thousands of them."""
 
-_HEIF_ADVICE = "HEIC photos need one more package: pip install 'lowkeyd[heif]'; then `lowkeyd retry`."
+_HEIF_ADVICE = (
+    "HEIC photos need one more package: `uv sync --extra heif`, or pip install pillow-heif; then `lowkeyd retry`."
+)
 _P3, _HDR_CURVES = 12, (16, 18)
 """Numbers of ITU-T H.273: Display P3's primaries; the curves PQ and HLG."""
 

@@ -238,7 +238,7 @@ def test_without_pillow_heif_the_advice_says_what_to_install(monkeypatch: pytest
     content = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x48mdat" + bytes(range(64))
     with pytest.raises(UnsupportedPhoto) as caught:
         decode(content, LIMITS)
-    assert "pip install 'lowkeyd[heif]'" in caught.value.advice
+    assert "pip install pillow-heif" in caught.value.advice
 
 
 @pytest.mark.parametrize(

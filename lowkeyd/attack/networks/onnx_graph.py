@@ -1,4 +1,4 @@
-"""Any face network in an ONNX file, made differentiable by onnx2torch. Both packages are optional: `lowkeyd[onnx]`."""
+"""Any face network in an ONNX file, made differentiable by onnx2torch. Both packages are optional: the extra `onnx`."""
 
 import warnings
 from collections.abc import Iterator
@@ -30,7 +30,9 @@ def build(content: bytes, source: Path) -> Embedder:
         from google.protobuf.message import DecodeError
         from onnx.version_converter import ConvertError
     except ImportError as error:
-        raise WeightsError(f"{source}: ONNX networks take two more packages: install lowkeyd[onnx]") from error
+        raise WeightsError(
+            f"{source}: ONNX networks take two more packages: `uv sync --extra onnx`, or pip install onnx onnx2torch"
+        ) from error
     try:
         return _build(content)
     except (DecodeError, ConvertError, RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError,

@@ -253,5 +253,5 @@ def test_what_is_no_such_network_is_refused_with_the_reason(content: bytes, why:
 def test_without_the_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.setitem(sys.modules, "onnx.version_converter", None)
-    with pytest.raises(WeightsError, match=r"install lowkeyd\[onnx\]"):
+    with pytest.raises(WeightsError, match="pip install onnx onnx2torch"):
         onnx_graph.build(b"", Path("w"))
