@@ -18,6 +18,8 @@ from lowkeyd import mounts
 from lowkeyd.errors import ConfigError
 
 ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
+SERVICE = Path("/etc/lowkeyd/config.toml")
+"""The configuration of the machine's service, if it has one."""
 _WINDOW = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 _SOCKET_PATH_BYTES = 107
 """Linux refuses longer addresses of Unix sockets, and the control socket lies in the state folder."""
@@ -213,13 +215,23 @@ class Config(_Section):
         return self
 
 
+def named(option: Path | None) -> Path | None:
+    """The file that a person named: `--config`, else `$LOWKEYD_CONFIG`."""
+    if option is None and (path := os.environ.get(ENVIRONMENT_VARIABLE)):
+        return Path(path)
+    return option
+
+
+def own(option: Path | None) -> Path:
+    """The user's file: the one that is named, else that in the platform's configuration folder."""
+    return named(option) or platformdirs.user_config_path("lowkeyd") / "config.toml"
+
+
 def locate(option: Path | None) -> Path:
-    """The file to read: `--config`, else `$LOWKEYD_CONFIG`, else the platform's configuration folder."""
-    if option is not None:
-        return option
-    if named := os.environ.get(ENVIRONMENT_VARIABLE):
-        return Path(named)
-    return platformdirs.user_config_path("lowkeyd") / "config.toml"
+    """The file that speaks of the daemon: the user's, or the service's where the user named and has none."""
+    path = own(option)
+    is_lacking = named(option) is None and not os.path.lexists(path)
+    return SERVICE if is_lacking and SERVICE.exists() else path
 
 
 def load(path: Path) -> Config:

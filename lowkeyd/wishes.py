@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd import config
-from lowkeyd.errors import StoreError
 from lowkeyd.store import location, lock
 from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.bumped import bump as bump_photos
@@ -110,8 +109,7 @@ def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[st
     if lock.is_held(state):
         return ask(location.control_socket(state), question)
     check_folders(settings)
-    if not os.path.exists(location.database(state)):
-        raise StoreError(f"{state}: no database yet; `lowkeyd run` makes it")
+    location.require(location.database(state))
     with lock.hold(state), Queue(location.database(state)) as photos:
         notes = Notes(photos)
         return answer(question, photos, Gate(settings.schedule, (), 0.0, notes), Roots(trees(settings), notes))

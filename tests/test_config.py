@@ -7,11 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 from pydantic import BaseModel
 
-from lowkeyd import mounts
+from lowkeyd import config, mounts
 from lowkeyd.config import Config, Watch, check_folders, load, locate, parse
 from lowkeyd.errors import ConfigError
 from tests.home import Home
@@ -142,8 +141,19 @@ def test_a_missing_file_is_told_with_the_way_out(tmp_path: Path) -> None:
         load(tmp_path / "config.toml")
 
 
-def test_option_goes_before_environment_before_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert locate(None) == platformdirs.user_config_path("lowkeyd") / "config.toml"
+def test_option_goes_before_environment_before_platform_before_service(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    service, users = tmp_path / "service.toml", tmp_path / "lowkeyd" / "config.toml"
+    monkeypatch.setattr(config, "SERVICE", service)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert locate(None) == users
+    service.touch()
+    assert locate(None) == service
+    users.parent.mkdir()
+    users.touch()
+    assert locate(None) == users
+    users.unlink()
     monkeypatch.setenv("LOWKEYD_CONFIG", "/etc/named.toml")
     assert locate(None) == Path("/etc/named.toml")
     assert locate(Path("/etc/option.toml")) == Path("/etc/option.toml")

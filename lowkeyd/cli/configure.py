@@ -25,7 +25,7 @@ def init(
 
     Example: lowkeyd config init
     """
-    path = configuration.locate(config)
+    path = configuration.own(config)
     if os.path.lexists(path) and not force:
         raise ConfigError(f"{path}: is there already; edit it, or start over with --force")
     try:

@@ -17,7 +17,6 @@ from lowkeyd.errors import ConfigError
 from lowkeyd.model import readable
 
 _USER = "lowkeyd"
-_CONFIG = Path("/etc/lowkeyd/config.toml")
 _STATE = "/var/lib/lowkeyd"
 _UNITS = Path("/etc/systemd/system")
 _UNIT_PROGRAM = "/usr/local/bin/lowkeyd"
@@ -66,7 +65,8 @@ def install_service(
 
     Example: lowkeyd install-service | less
     """
-    steps = plan(_program(program), _CONFIG, _CONFIG.exists())
+    config = configuration.SERVICE
+    steps = plan(_program(program), config, config.exists())
     if not write:
         typer.echo("#!/bin/sh -e")
         for step in steps:
@@ -77,18 +77,26 @@ def install_service(
     for step in steps:
         typer.echo(step.why)
         _do(step, lambda command: subprocess.run(command, check=True))
-    typer.echo(f"Now look at {_CONFIG}, and then: systemctl enable --now lowkeyd")
+    typer.echo(f"Now look at {config}, and then: systemctl enable --now lowkeyd")
 
 
 def _program(given: Path | None) -> Path:
     program = given or Path(sys.argv[0]).absolute()
     if not os.access(program, os.X_OK) or program.is_dir():
         raise typer.BadParameter(f"{readable(program)}: no program; name the installed one with --program")
-    hidden = [folder for folder in Path(os.path.realpath(program)).parents if not folder.stat().st_mode & 0o001]
-    if hidden:
-        where = f"{readable(program)} lies in {readable(hidden[-1])}, which the service's user may not enter"
-        raise typer.BadParameter(f"{where}: install it for everybody, as into /opt, or name another with --program")
+    for file in (program, *_interpreter(program)):
+        hidden = [folder for folder in Path(os.path.realpath(file)).parents if not folder.stat().st_mode & 0o001]
+        if hidden:
+            where = f"{readable(file)} lies in {readable(hidden[-1])}, which the service's user may not enter"
+            raise typer.BadParameter(f"{where}: install it for everybody, as into /opt, or name another with --program")
     return program
+
+
+def _interpreter(program: Path) -> list[Path]:
+    """The Python that a script is run by, which an environment may have from somebody's home."""
+    with program.open("rb") as file:
+        first = file.readline()
+    return [Path(os.fsdecode(first[2:].split()[0]))] if first.startswith(b"#!/") else []
 
 
 def plan(program: Path, config: Path, configured: bool) -> list[Step]:
@@ -111,7 +119,7 @@ def plan(program: Path, config: Path, configured: bool) -> list[Step]:
     unit = files("lowkeyd").joinpath("lowkeyd.service").read_text(encoding="utf-8")
     started = unit.replace(_UNIT_PROGRAM, str(program)).replace("/etc/lowkeyd/config.toml", str(config))
     steps.append(Step("The service", path=_UNITS / "lowkeyd.service", content=started))
-    drop_in = _UNITS / "lowkeyd.service.d" / "folders.conf"
+    drop_in = _UNITS / "lowkeyd.service.d" / "outbox.conf"
     opened = f"# The outbox of {config}.\n[Service]\nReadWritePaths=-{_systemd_quoted(outbox)}\n"
     steps += [
         Step("Its drop-ins' folder", ("install", "-d", str(drop_in.parent))),

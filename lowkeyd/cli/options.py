@@ -1,6 +1,5 @@
 """What several verbs take or show in the same way."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="Configuration file; goes before $LOWKEYD_CONFIG and the platform's folder.",
+        help="Configuration file; goes before $LOWKEYD_CONFIG, the user's own and the service's.",
         dir_okay=False,
         show_default=False,
     ),
@@ -25,7 +24,7 @@ def load(option: Path | None) -> config.Config:
 
 
 def load_or_defaults(option: Path | None) -> config.Config:
-    """Without any configuration file the defaults do; a file that was named has to be there. Raises ConfigError."""
-    path = config.locate(option)
-    named = option is not None or config.ENVIRONMENT_VARIABLE in os.environ
-    return config.load(path) if named or path.exists() else config.Config()
+    """For work that is no daemon's: without a file of the user's own the defaults do; a file that was named has to be
+    there. Raises ConfigError."""
+    path = config.own(option)
+    return config.load(path) if config.named(option) or path.exists() else config.Config()

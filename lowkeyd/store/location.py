@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from lowkeyd.errors import StoreError
+
 
 def database(state: Path) -> Path:
     """The SQLite file."""
@@ -21,3 +23,13 @@ def lock_file(state: Path) -> Path:
 def backups(state: Path) -> Path:
     """The folder of the database's backups."""
     return state / "backups"
+
+
+def require(database: Path) -> None:
+    """Raises StoreError when it is not there yet, or is somebody else's."""
+    try:
+        database.stat()
+    except FileNotFoundError as error:
+        raise StoreError(f"{database}: no database yet; `lowkeyd run` makes it") from error
+    except PermissionError as error:
+        raise StoreError(f"{database}: may not be read; ask as the user that lowkeyd runs as") from error

@@ -13,6 +13,7 @@ from typing import Any
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import State, readable
+from lowkeyd.store import location
 
 _BUSY_S = 5.0
 _WEAK = "SELECT count(*) FROM photo INDEXED BY photo_weak WHERE state = 'done' AND strength = 'weak'"
@@ -118,12 +119,7 @@ def known_roots(path: Path) -> dict[str, bytes]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        path.stat()
-    except FileNotFoundError as error:
-        raise StoreError(f"{path}: no database yet; `lowkeyd run` makes it") from error
-    except PermissionError as error:
-        raise StoreError(f"{path}: may not be read; ask as the user that lowkeyd runs as") from error
+    location.require(path)
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
     connection.execute("BEGIN")  # one moment for all questions
     return connection

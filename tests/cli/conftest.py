@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd import cli
+from lowkeyd import cli, config
 from tests.home import Home
 
 
@@ -23,6 +23,8 @@ Lowkeyd = Callable[..., Result]
 
 @pytest.fixture
 def lowkeyd(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lowkeyd:
+    monkeypatch.setattr(config, "SERVICE", Path("/nowhere/config.toml"))  # whatever this machine has
+
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["lowkeyd", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (stubs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{stubs}:{os.environ['PATH']}")
     monkeypatch.setattr(install, "_UNITS", tmp_path / "units")
-    monkeypatch.setattr(install, "_CONFIG", tmp_path / "etc/lowkeyd/config.toml")
+    monkeypatch.setattr(config, "SERVICE", tmp_path / "etc/lowkeyd/config.toml")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     (tmp_path / "units").mkdir()
     return tmp_path
@@ -45,7 +46,7 @@ def test_it_is_printed_as_a_script_that_a_shell_understands(lowkeyd: Lowkeyd) ->
     assert (result.code, result.err) == (0, "")
     checked = subprocess.run(["sh", "-n"], input=result.out, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert "ExecStart=/bin/sh run --config /etc/lowkeyd/config.toml" in result.out
+    assert f"ExecStart=/bin/sh run --config {config.SERVICE}" in result.out
     assert "useradd --system" in result.out
 
 
@@ -54,7 +55,7 @@ def test_done_on_a_bare_machine_everything_is_there_and_fits_together(lowkeyd: L
     assert (result.code, result.err) == (0, "")
     settings = config.load(machine / "etc/lowkeyd/config.toml")
     assert (str(settings.state.path), str(settings.outbox.path)) == ("/var/lib/lowkeyd", "/srv/lowkeyd/outbox")
-    drop_in = machine / "units/lowkeyd.service.d/folders.conf"
+    drop_in = machine / "units/lowkeyd.service.d/outbox.conf"
     assert "ReadWritePaths=-/srv/lowkeyd/outbox" in drop_in.read_text()
     asked = (machine / "asked").read_text().splitlines()
     assert asked[0] == "id lowkeyd"
@@ -70,7 +71,7 @@ def test_a_configuration_that_is_there_stays_and_its_outbox_is_opened(lowkeyd: L
     there.write_text(text)
     assert lowkeyd("install-service", "--write", "--program", PROGRAM).code == 0
     assert there.read_text() == text
-    drop_in = (machine / "units/lowkeyd.service.d/folders.conf").read_text()
+    drop_in = (machine / "units/lowkeyd.service.d/outbox.conf").read_text()
     assert 'ReadWritePaths=-"/mnt/50%% my photos"' in drop_in
     verify(machine / "units/lowkeyd.service")
 
@@ -96,3 +97,18 @@ def test_a_program_that_the_services_user_cannot_reach_is_refused(lowkeyd: Lowke
     result = lowkeyd("install-service", "--program", hidden / "lowkeyd")
     assert (result.code, "may not enter" in " ".join(result.err.replace("│", " ").split())) == (2, True)
     assert lowkeyd("install-service", "--program", tmp_path).code == 2
+
+
+def test_so_is_one_whose_python_lies_in_somebodys_home(lowkeyd: Lowkeyd, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "python").touch()
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "lowkeyd"
+        Path(folder).chmod(0o755)
+        program.write_text(f"#!{home}/python\n")
+        program.chmod(0o755)
+        result = lowkeyd("install-service", "--program", program)
+        assert (result.code, "/python lies in" in " ".join(result.err.replace("│", " ").split())) == (2, True)
+        program.write_text("#!/bin/sh\n")
+        assert lowkeyd("install-service", "--program", program).code == 0

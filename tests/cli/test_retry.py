@@ -103,7 +103,10 @@ def test_a_photo_outside_of_every_watched_folder_is_wrong_usage(
 
 def test_before_the_first_run_there_is_nothing_to_retry_and_nothing_is_made(lowkeyd: Lowkeyd, home: Home) -> None:
     result = lowkeyd("retry", "--config", home.config)
-    assert (result.code, result.err) == (1, f"lowkeyd: {home.state}: no database yet; `lowkeyd run` makes it\n")
+    assert (result.code, result.err) == (
+        1,
+        f"lowkeyd: {home.state}/lowkeyd.sqlite3: no database yet; `lowkeyd run` makes it\n",
+    )
     assert os.listdir(home.state) == []
 
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -249,12 +248,13 @@ def test_it_never_loads_the_networks_nor_the_daemons_own_database_library(librar
     assert {"torch", "PIL", "numpy", "sqlalchemy", "watchdog", "apscheduler"} & set(result.stderr.split()) == set()
 
 
-def test_a_database_that_may_not_be_read_is_one_sentence(tmp_path: Path, library: Home) -> None:
+@pytest.mark.parametrize("verb", ["status", "retry"])
+def test_a_database_that_may_not_be_read_is_one_sentence(library: Home, verb: str) -> None:
     library.state.chmod(0o000)
     try:
         # In a user namespace without a mapping even root is nobody special.
         result = subprocess.run(
-            ["unshare", "--user", sys.executable, "-m", "lowkeyd", "status", "--config", str(library.config)],
+            ["unshare", "--user", sys.executable, "-m", "lowkeyd", verb, "--config", str(library.config)],
             cwd=REPOSITORY,
             env=environment(),
             capture_output=True,
