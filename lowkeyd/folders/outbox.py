@@ -18,6 +18,10 @@ _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
 _TRASH = b".trash"
 _PROBE_BYTES = 1 << 20
 _MAX_NAME_BYTES = 255
+_READ_ONLY = (
+    "A service writes only where its unit lets it: if [outbox] path was changed, `sudo lowkeyd install-service --write` and"
+    " restart it. Else the disk is mounted read-only, and the kernel's log says why."
+)
 _TOO_LONG_ADVICE = "Give the photo or its folders shorter names; then `lowkeyd retry`."
 
 
@@ -176,7 +180,8 @@ class Outbox:
                     "its path would be too long in the outbox", stage=Stage.PUBLISH, advice=_TOO_LONG_ADVICE
                 ) from error
             where = _without_temp(os.fsencode(error.filename or self._root))
-            raise OutboxUnavailable(f"the outbox cannot be written: {error.strerror}: {readable(where)}") from error
+            reason = f"the outbox cannot be written: {error.strerror}: {readable(where)}"
+            raise OutboxUnavailable(reason, advice=_READ_ONLY if error.errno == errno.EROFS else None) from error
 
 
 def _without_temp(path: bytes) -> bytes:

@@ -79,6 +79,16 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
     assert temps(tmp_path) == []
 
 
+def test_a_read_only_place_has_advice_of_its_own(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OutboxUnavailable) as caught:
+        outbox.probe()
+    assert "install-service --write" in caught.value.advice
+
+
 def test_a_missing_outbox_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutboxUnavailable, match="cannot be written"):
