@@ -24,7 +24,7 @@ def report(**changes: Any) -> dict[str, Any]:
 
 
 def signs(daemon: dict[str, Any] | None, progress: Progress = NOTHING_TO_DO, *, alive: bool = True) -> Signs:
-    photos = Snapshot({}, 0, (), (), (), daemon)
+    photos = Snapshot({}, 0, 0, (), (), (), daemon)
     return Signs(Status(alive, ("inbox",), NOW, Path("/outbox"), photos), progress, 900.0, (10**11, 10**12))
 
 

@@ -13,7 +13,7 @@ NOW = 1_700_000_000.0
 
 def status(daemon: dict[str, object] | None) -> Status:
     counts = {("inbox", State.DONE): 7, ('a "quoted"\nname', State.FAILED): 1}
-    return Status(True, ("inbox",), NOW, Path("/outbox"), Snapshot(counts, 2, (), (), (), daemon))
+    return Status(True, ("inbox",), NOW, Path("/outbox"), Snapshot(counts, 2, 0, (), (), (), daemon))
 
 
 def rendered(daemon: dict[str, object] | None, progress: Progress) -> list[str]:

@@ -1,4 +1,4 @@
-"""`lowkeyd failed`: what was given up, by what went wrong."""
+"""`lowkeyd failed`: what was given up, by what went wrong; or what is left alone, by why."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -16,7 +16,10 @@ from lowkeyd.store import location, lookup
 def failed(
     config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs; the schema has a version.")] = False,
-    rows: Annotated[int, typer.Option(help="Photos to name of each kind of failure.", min=0)] = 20,
+    rows: Annotated[int, typer.Option(help="Photos to name for each reason.", min=0)] = 20,
+    ignored: Annotated[
+        bool, typer.Option("--ignored", help="Files that are left alone instead: RAW, protected before, by your wish.")
+    ] = False,
 ) -> None:
     """List the photos that were given up, grouped by reason, with what can be done about it.
 
@@ -24,19 +27,22 @@ def failed(
 
     Example: lowkeyd failed --rows 3
     """
-    failures = lookup.failures(location.database(load(config).state.path), rows)
+    look = lookup.left_alone if ignored else lookup.failures
+    failures = look(location.database(load(config).state.path), rows)
     if as_json:
-        shown.document({"version": 1, "failed": [asdict(failure) for failure in failures]})
+        title = "ignored" if ignored else "failed"
+        shown.document({"version": 1, title: [asdict(failure) for failure in failures]})
         return
     console = shown.console()
     if not failures:
-        console.print("No photo has failed.")
+        console.print("No file is left alone." if ignored else "No photo has failed.")
     for failure in failures:
-        _show(failure, console)
+        _show(failure, "" if ignored else "red", console)
 
 
-def _show(failure: lookup.Failure, console: Console) -> None:
-    console.print(Text(readable(f"{shown.count(failure.count, 'photo')} at {failure.stage}: {failure.reason}"), "red"))
+def _show(failure: lookup.Failure, style: str, console: Console) -> None:
+    title = f"{shown.count(failure.count, 'photo')} at {failure.stage}: {failure.reason}"
+    console.print(Text(readable(title), style))
     if failure.advice:
         console.print(shown.indented(2, Text(readable(failure.advice))))
     names = [shown.indented(4, Text(name)) for name in failure.photos]

@@ -80,6 +80,8 @@ def render(status: Status) -> RenderableType:
     if photos.weak:
         still = "a recogniser still accepts a face; `lowkeyd weak` names them"
         parts.append(Text(f"{photos.weak:,} done, but weak: {still}.", "yellow"))
+    if photos.left_alone:
+        parts.append(Text(f"{shown.count(photos.left_alone, 'file')} left alone: `lowkeyd failed --ignored` says why."))
     parts += [*_running(status), *progress.last(status)]
     parts += _reasons("Waiting", photos.waiting, status.count(State.WAITING), "yellow", status.taken_at)
     parts += _reasons("Failed", photos.failed, status.count(State.FAILED), "red", status.taken_at)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd.model import State, readable
-from lowkeyd.store.snapshot import reading
+from lowkeyd.store.snapshot import LEFT_ALONE, reading
 
 _ENTRY = (
     "watch, path, state, stage, reason, advice, attempts, not_before, added_at, changed_at, sha256, delivery_path, "
@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Failure:
-    """Photos that failed alike, and some of their names, the newest first."""
+    """Photos that ended alike without a copy, and some of their names, the newest first."""
 
     stage: str
     reason: str
@@ -150,17 +150,26 @@ def digest(database: Path, after: int, names: int) -> Digest:
 
 def failures(database: Path, names: int) -> list[Failure]:
     """Failed photos by what went wrong, the commonest first, with up to `names` of their names. Raises StoreError."""
-    groups = """SELECT ifnull(stage, ''), ifnull(reason, ''), ifnull(advice, ''), count(*) FROM photo
-        WHERE state = 'failed' GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2"""
+    return _grouped(database, "state = 'failed'", names)
+
+
+def left_alone(database: Path, names: int) -> list[Failure]:
+    """The same for files that are not for us, or that a person wants left alone; not for those that are gone."""
+    return _grouped(database, LEFT_ALONE, names)
+
+
+def _grouped(database: Path, which: str, names: int) -> list[Failure]:
+    groups = f"""SELECT ifnull(stage, ''), ifnull(reason, ''), ifnull(advice, ''), count(*) FROM photo
+        WHERE {which} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2"""
     with reading(database) as connection:
         return [
-            Failure(stage, reason, advice, count, _names(connection, (stage, reason, advice, names)))
+            Failure(stage, reason, advice, count, _names(connection, which, (stage, reason, advice, names)))
             for stage, reason, advice, count in connection.execute(groups).fetchall()
         ]
 
 
-def _names(connection: sqlite3.Connection, values: tuple[Any, ...]) -> tuple[str, ...]:
-    query = """SELECT watch, path FROM photo WHERE state = 'failed'
+def _names(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> tuple[str, ...]:
+    query = f"""SELECT watch, path FROM photo WHERE {which}
         AND ifnull(stage, '') = ? AND ifnull(reason, '') = ? AND ifnull(advice, '') = ?
         ORDER BY changed_at DESC LIMIT ?"""
     return tuple(f"{readable(watch)}/{readable(path)}" for watch, path in connection.execute(query, values))

@@ -17,6 +17,8 @@ from lowkeyd.store import location
 
 _BUSY_S = 5.0
 _WEAK = "SELECT count(*) FROM photo INDEXED BY photo_weak WHERE state = 'done' AND strength = 'weak'"
+LEFT_ALONE = "state = 'ignored' AND stage <> 'admit'"
+"""Files that are there, and not for us: at the stage `admit` are those that went away."""
 _SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
 
 
@@ -41,6 +43,7 @@ class Snapshot:
 
     counts: dict[tuple[str, State], int]
     weak: int
+    left_alone: int
     running: tuple[Row, ...]
     waiting: tuple[Row, ...]
     failed: tuple[Row, ...]
@@ -73,6 +76,7 @@ def read(path: Path, rows: int) -> Snapshot:
                 )
             },
             weak=connection.execute(_WEAK).fetchone()[0],
+            left_alone=connection.execute(f"SELECT count(*) FROM photo WHERE {LEFT_ALONE}").fetchone()[0],
             running=_rows(connection, (State.RUNNING, State.PUBLISHING), rows),
             waiting=_rows(connection, (State.WAITING,), rows),
             failed=_rows(connection, (State.FAILED,), rows),

@@ -6,6 +6,7 @@ import pytest
 
 from lowkeyd.model import Photo, Signature, Stage
 from lowkeyd.store import location
+from lowkeyd.store.barred import bar
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
 from tests.home import Home
@@ -58,3 +59,31 @@ def test_as_json(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
             }
         ],
     }
+
+
+def test_what_is_left_alone_is_listed_apart_without_what_went_away(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
+    photos.offer([Photo("inbox", name, Signature(1, 1)) for name in (b"a.dng", b"gone.jpg")], time.time())
+    raw, gone = sorted(photos.claim(2, time.time()), key=lambda job: job.photo.path)
+    photos.leave_alone(raw, "a camera's RAW file", "Put the JPEG beside it.", time.time())
+    photos.ignore(gone, "it was taken away before its turn", time.time())
+    bar(photos, [("inbox", b"me.jpg")], time.time())
+    result = lowkeyd("failed", "--ignored", "--config", home.config)
+    assert (result.code, result.out.splitlines()) == (
+        0,
+        [
+            "1 photo at decode: a camera's RAW file",
+            "  Put the JPEG beside it.",
+            "    inbox/a.dng",
+            "1 photo at watch: you said so",
+            "  `lowkeyd ignore --undo` takes that back.",
+            "    inbox/me.jpg",
+        ],
+    )
+    told = json.loads(lowkeyd("failed", "--ignored", "--json", "--config", home.config).out)
+    assert [group["count"] for group in told["ignored"]] == [1, 1]
+    assert "2 files left alone" in lowkeyd("status", "--config", home.config).out
+    assert lowkeyd("failed", "--config", home.config).out == "No photo has failed.\n"
+
+
+def test_when_nothing_is_left_alone_it_says_so(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
+    assert lowkeyd("failed", "--ignored", "--config", home.config).out == "No file is left alone.\n"

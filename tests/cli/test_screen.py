@@ -52,6 +52,7 @@ def busy() -> Status:
     photos = Snapshot(
         counts,
         18,
+        3,
         (row("holiday/IMG_0162.jpg", State.RUNNING, "optimise"), row("IMG_0163.jpg", State.RUNNING, "verify")),
         (row("holiday/IMG_0161.jpg", State.WAITING, "publish", full, "Make room in the outbox."),),
         (row("a name that is so long that it does not fit into one line of any terminal at all, whatever one tries, "
