@@ -48,7 +48,7 @@ def examine(path: Path, *, load_networks: bool) -> Iterator[Finding]:
     yield nvidia(_PROC, _DEV)
     yield from sharing(settings)
     if load_networks:
-        yield from networks(path)
+        yield from networks(path, _PROC)
 
 
 def user(uid: int) -> Finding:
@@ -170,7 +170,7 @@ def clock(settings: config.Config, now: float, synchronised: bool | None) -> Fin
 
 def nvidia(proc: Path, dev: Path) -> Finding:
     """The driver may be there without its device nodes, or they without permission."""
-    if not (proc / "driver/nvidia/version").exists():
+    if not _has_nvidia(proc):
         return Finding(Level.FINE, "NVIDIA driver", "none: the CPU does the work")
     lacking = [name for name in _NODES if not os.access(dev / name, os.R_OK | os.W_OK)]
     if lacking:
@@ -180,6 +180,10 @@ def nvidia(proc: Path, dev: Path) -> Finding:
         )
         return Finding(Level.DEGRADED, "NVIDIA driver", f"there, but not usable: {', '.join(lacking)} in {dev}", advice)
     return Finding(Level.FINE, "NVIDIA driver", "there, with its device nodes")
+
+
+def _has_nvidia(proc: Path) -> bool:
+    return (proc / "driver/nvidia/version").exists()
 
 
 def sharing(settings: config.Config) -> Iterator[Finding]:
@@ -197,7 +201,7 @@ def sharing(settings: config.Config) -> Iterator[Finding]:
             yield Finding(Level.FINE, f"sharing of {device}", what)
 
 
-def networks(path: Path) -> Iterator[Finding]:
+def networks(path: Path, proc: Path) -> Iterator[Finding]:
     """By loading them, in a process of its own."""
     command = [sys.executable, "-m", "lowkeyd.work.probe", str(path)]
     try:
@@ -206,10 +210,15 @@ def networks(path: Path) -> Iterator[Finding]:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         trace = getattr(error, "stderr", None) or str(error)
         last = trace.strip().splitlines()[-1]
-        yield Finding(Level.BROKEN, "networks", f"torch or a network does not load: {last}", "Install lowkeyd afresh.")
+        advice = "If it is a package that is missing or broken, install lowkeyd afresh."
+        yield Finding(Level.BROKEN, "networks", f"torch or a network does not load: {last}", advice)
         return
     for device, loaded in told["devices"].items():
         if "error" in loaded:
             yield Finding(Level.BROKEN, f"networks on {device}", loaded["error"], "See [attack] in the configuration.")
+        elif device == "auto" and loaded["is"] == "cpu" and _has_nvidia(proc):
+            what = f"loaded on cpu although an NVIDIA driver is there: torch {told['torch']} cannot use it"
+            advice = "`nvidia-smi` says which CUDA the driver knows: install a torch for that, or a newer driver."
+            yield Finding(Level.DEGRADED, f"networks on {device}", what, advice)
         else:
             yield Finding(Level.FINE, f"networks on {device}", f"loaded on {loaded['is']}, torch {told['torch']}")

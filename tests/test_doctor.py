@@ -118,5 +118,16 @@ def test_a_driver_without_its_device_nodes_is_told(tmp_path: Path) -> None:
 
 def test_networks_that_do_not_load_are_told_by_the_reason(home: Home) -> None:
     home.configure(attack={"ensemble": ["no-such-network"], "device": "cpu"})
-    (finding,) = doctor.networks(home.config)
+    (finding,) = doctor.networks(home.config, Path("/nowhere"))
     assert (finding.level, "no-such-network" in finding.what) == (Level.BROKEN, True)
+
+
+def test_a_gpu_that_is_there_and_not_used_is_told(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # as if torch did not know the driver
+    home.configure(attack={"device": "auto"})
+    (finding,) = doctor.networks(home.config, tmp_path)
+    assert finding.level is Level.FINE
+    (tmp_path / "driver/nvidia").mkdir(parents=True)
+    (tmp_path / "driver/nvidia/version").write_text("NVRM version: 570")
+    (finding,) = doctor.networks(home.config, tmp_path)
+    assert (finding.level, "loaded on cpu although" in finding.what) == (Level.DEGRADED, True)

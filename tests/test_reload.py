@@ -62,6 +62,10 @@ def test_networks_that_do_not_load_change_nothing(home: Home) -> None:
     assert after_asking(home, lambda: home.configure(attack={"ensemble": ["no-such-network"]})) is None
 
 
+def test_a_device_that_is_not_there_changes_nothing(home: Home) -> None:
+    assert after_asking(home, lambda: home.configure(attack={"device": "cuda:99"})) is None
+
+
 def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_says_so(home: Home) -> None:
     phone = home.folder / "phone"
     phone.mkdir()

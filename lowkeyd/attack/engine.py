@@ -38,7 +38,7 @@ class Engine:
         if threads:
             torch.set_num_threads(threads)
         self._threads = torch.get_num_threads()
-        self.device = _device(device)
+        self.device = resolved(device)
         self._size = BatchSize(self.device)
         self._seed = settings.seed
         with _memory():
@@ -162,7 +162,8 @@ def _memory() -> Iterator[None]:
         raise OutOfMemory("memory ran out") from error
 
 
-def _device(wanted: str) -> str:
+def resolved(wanted: str) -> str:
+    """The device that a setting stands for, as torch calls it. Raises ConfigError when it cannot be had."""
     if wanted == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):

@@ -49,7 +49,9 @@ def _write(path: Path) -> configuration.Config:
 
 @app.command()
 def check(config: ConfigFile = None) -> None:
-    """Say whether the daemon could start with this configuration; name every fault if not (exit 78).
+    """Say whether the file is right, and the folders that it names; name every fault if not (exit 78).
+
+    Networks and devices are looked at by `lowkeyd models check` and `lowkeyd doctor`.
 
     Example: lowkeyd config check --config /etc/lowkeyd/config.toml
     """

@@ -1,7 +1,7 @@
 """What only a process with torch can say: whether the networks load here, and which GPUs it sees.
 
 `python -m lowkeyd.work.probe CONFIG [DEVICE]` prints it as JSON, for `lowkeyd doctor` and for a reload, which never
-load torch themselves. With a device, what does not load there is an error.
+load torch themselves. With a device, what does not load there is an error, and so is a device that is not to be had.
 """
 
 import json
@@ -28,10 +28,21 @@ def _load(settings: config.Config, device: str) -> dict[str, str]:
         return {"error": str(error)}
 
 
+def _missing(settings: config.Config) -> str | None:
+    from lowkeyd.attack.engine import resolved
+
+    try:
+        for device in settings.attack.devices:
+            resolved(device)
+    except LowkeydError as error:
+        return str(error)
+    return None
+
+
 def _main(path: Path, device: str | None) -> str | None:
     settings = config.load(path)
     if device is not None:
-        return _load(settings, device).get("error")
+        return _load(settings, device).get("error") or _missing(settings)
     json.dump(probe(settings), sys.stdout)
     return None
 
