@@ -27,6 +27,9 @@ A photo without a face is an outcome (`model.NoFace`), not an error.
 
 from lowkeyd.model import Stage, Verdict
 
+RETRY = "reload lowkeyd if its settings changed (`systemctl reload lowkeyd`), then `lowkeyd retry`."
+"""How advice ends that may be followed by changing the configuration."""
+
 
 class LowkeydError(Exception):
     """Root of the family."""
@@ -107,7 +110,7 @@ class PhotoTooLarge(PhotoError):
     """More pixels or bytes than this machine is allowed to spend on one photo."""
 
     stage = Stage.DECODE
-    advice = "Shrink it, or raise [worker] max_megapixels, which counts as far as memory reaches; then `lowkeyd retry`."
+    advice = f"Shrink it, or raise [worker] max_megapixels, which counts as far as memory reaches; {RETRY}"
 
 
 class OptimiserFailed(PhotoError):
@@ -121,7 +124,7 @@ class ProtectionTooWeak(PhotoError):
     """Recognisers still know the face, and such a copy is not to be delivered. `verdict` is what they said of it."""
 
     stage = Stage.VERIFY
-    advice = "Use a stronger [attack] preset or more networks in its ensemble; then `lowkeyd retry`."
+    advice = f"Use a stronger [attack] preset or more networks in its ensemble; {RETRY}"
 
     def __init__(
         self, reason: str, verdict: Verdict | None = None, *, stage: Stage | None = None, advice: str | None = None
@@ -174,7 +177,7 @@ class OutOfMemory(TryLater):
     """The optimiser asked for more memory than there is."""
 
     stage = Stage.OPTIMISE
-    advice = "Free memory on the device, or shrink the photo, or lower [worker] photos; then `lowkeyd retry`."
+    advice = f"Free memory on the device, or shrink the photo, or lower [worker] photos; {RETRY}"
 
 
 class OutboxUnavailable(TryLater):

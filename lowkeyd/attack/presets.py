@@ -28,6 +28,7 @@ PRESETS = {  # from weak to strong
     "balanced": Preset(psnr_db=37.45, lpips=0.0095, steps=15, step_size=0.0125, reach=0.624, spread=0.1),
     "strong": Preset(psnr_db=35.40, lpips=0.0119, steps=60, step_size=0.012, reach=1.01, spread=0.15),
 }
+STRONGEST = next(reversed(PRESETS))
 
 
 def ladder(preset: str) -> tuple[str, ...]:

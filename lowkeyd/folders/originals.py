@@ -1,11 +1,13 @@
 """The one place where an original is opened, and only for reading."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-from lowkeyd.errors import PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
+from lowkeyd.errors import RETRY, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
 
+_OF_THE_DISK = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe must not block us, and a link must not lead out of the watched folder.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -20,7 +22,7 @@ def read(path: Path, max_bytes: int) -> bytes:
     try:
         return _read(os.open(path, _FLAGS), max_bytes)
     except OSError as error:
-        raise PhotoUnreachable(f"cannot be read: {error.strerror}") from error
+        raise _unreachable(error) from error
 
 
 def read_below(root: Path, path: bytes, max_bytes: int, *, follow: bool = False) -> bytes:
@@ -40,18 +42,25 @@ def read_below(root: Path, path: bytes, max_bytes: int, *, follow: bool = False)
             os.close(place)
         return _read(descriptor, max_bytes)
     except OSError as error:
-        raise PhotoUnreachable(f"cannot be read: {error.strerror}") from error
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: OSError) -> PhotoUnreachable:
+    advice = "Look whether its disk is there and sound (`dmesg`)." if error.errno in _OF_THE_DISK else None
+    return PhotoUnreachable(f"cannot be read: {error.strerror}", advice=advice)
 
 
 def _read(descriptor: int, max_bytes: int) -> bytes:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise UnreadablePhoto("is not a regular file")
+            raise UnreadablePhoto(
+                "is not a regular file", advice="A folder, a pipe or a device has the name of a photo: rename it."
+            )
         if status.st_size > max_bytes:
             raise PhotoTooLarge(
                 f"{status.st_size / 1e6:.0f} MB, more than the {max_bytes / 1e6:.0f} MB allowed",
-                advice="Shrink it, or raise [worker] max_megabytes; then `lowkeyd retry`.",
+                advice=f"Shrink it, or raise [worker] max_megabytes; {RETRY}",
             )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(max_bytes)

@@ -19,8 +19,8 @@ _TRASH = b".trash"
 _PROBE_BYTES = 1 << 20
 _MAX_NAME_BYTES = 255
 _READ_ONLY = (
-    "A service writes only where its unit lets it: if [outbox] path was changed, `sudo lowkeyd install-service --write` and"
-    " restart it. Else the disk is mounted read-only, and the kernel's log says why."
+    "A service writes only where its unit lets it: if [outbox] path was changed, `sudo lowkeyd install-service --write`"
+    " and restart it. Else the disk is mounted read-only, and the kernel's log says why."
 )
 _TOO_LONG_ADVICE = "Give the photo or its folders shorter names; then `lowkeyd retry`."
 

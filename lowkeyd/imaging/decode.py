@@ -15,7 +15,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
-from lowkeyd.errors import PhotoIncomplete, PhotoTooLarge, SeveralPictures, UnreadablePhoto, UnsupportedPhoto
+from lowkeyd.errors import RETRY, PhotoIncomplete, PhotoTooLarge, SeveralPictures, UnreadablePhoto, UnsupportedPhoto
 from lowkeyd.imaging import container, endings, samples, tiff
 from lowkeyd.imaging.colour import Space, space_of
 from lowkeyd.imaging.metadata.labels import Labels, gather
@@ -92,7 +92,7 @@ def decode(content: bytes, limits: Limits) -> Picture:
     if len(content) > limits.max_megabytes * 1e6:
         raise PhotoTooLarge(
             f"{len(content) / 1e6:.1f} MB, allowed are {limits.max_megabytes:g}",
-            advice="Shrink it, or raise [worker] max_megabytes; then `lowkeyd retry`.",
+            advice=f"Shrink it, or raise [worker] max_megabytes; {RETRY}",
         )
     kind = container.sniff(content)
     if endings.ends_early(content, kind):

@@ -110,7 +110,9 @@ def encode(
         page = _page(picture, pixels, target, metadata)
         return Encoded(_WRITERS[target](picture, page, fine), _SUFFIXES[target])
     except MemoryError as error:
-        raise PhotoTooLarge("writing its copy needs more memory than there is", stage=Stage.ENCODE) from error
+        advice = "Shrink it, or give lowkeyd more memory; then `lowkeyd retry`."
+        reason = "writing its copy needs more memory than there is"
+        raise PhotoTooLarge(reason, stage=Stage.ENCODE, advice=advice) from error
     except ENCODER_ERRORS as error:
         raise UnsupportedPhoto(f"its copy cannot be written as {target}: {error}", stage=Stage.ENCODE) from error
 

@@ -12,7 +12,7 @@ import threading
 import weakref
 from multiprocessing.connection import Connection
 
-from lowkeyd.errors import PhotoError, PhotoTooLarge, TryLater, UnreadablePhoto
+from lowkeyd.errors import RETRY, PhotoError, PhotoTooLarge, TryLater, UnreadablePhoto
 from lowkeyd.imaging.decode import Limits, Picture
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -72,7 +72,10 @@ class Decoder:
         if code == -signal.SIGXCPU:
             return _too_slow(self._max_decode_s)
         if code == -signal.SIGKILL:
-            return PhotoTooLarge("the process that decoded it was killed, probably for want of memory")
+            return PhotoTooLarge(
+                "the process that decoded it was killed, probably for want of memory",
+                advice="Shrink it, or give lowkeyd more memory; then `lowkeyd retry`.",
+            )
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return UnreadablePhoto(f"its decoder crashed ({how})")
 
@@ -84,7 +87,7 @@ class Decoder:
 def _too_slow(seconds: float) -> PhotoTooLarge:
     return PhotoTooLarge(
         f"decoding it took longer than {seconds:g} s",
-        advice="If it is a real photo, raise [worker] max_decode_s; then `lowkeyd retry`.",
+        advice=f"If it is a real photo, raise [worker] max_decode_s; {RETRY}",
     )
 
 

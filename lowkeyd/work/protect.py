@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 from lowkeyd import config
 from lowkeyd.attack.crop import Difference
 from lowkeyd.attack.engine import Engine
-from lowkeyd.attack.presets import ladder
+from lowkeyd.attack.presets import STRONGEST, ladder
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import OutOfMemory, PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
+from lowkeyd.errors import RETRY, OutOfMemory, PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
 from lowkeyd.imaging.decode import Picture, decode
 from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
@@ -30,10 +30,8 @@ E = TypeVar("E", bound=PhotoError | TryLater)
 Tell = Callable[[Reached[K] | Stepped], None]
 Read = Callable[[], bytes]
 
-_CROP = (
-    "The photo's border cuts through what is still recognised, and leaves too little of it to protect: crop it off, or"
-    " use a stronger [attack] preset; then `lowkeyd retry`."
-)
+_CROP = "The photo's border cuts through what is still recognised, and leaves too little of it to protect: crop it off."
+_EVEN_STRONG = f"The strongest preset was tried. More networks in [attack] ensemble may do; {RETRY}"
 
 
 @dataclass
@@ -191,8 +189,13 @@ class Protector:
             return outcome
         held_back = {Strength.FAILED} | ({Strength.WEAK} if self._outbox.weak == "hold" else set())
         if outcome.verdict.strength in held_back:
-            return _too_weak(outcome.verdict, photo.picture.pixels.shape)
+            return ProtectionTooWeak(outcome.verdict.told, outcome.verdict, advice=self._advice(photo, outcome.verdict))
         return outcome
+
+    def _advice(self, photo: _Found[K], refused: Verdict) -> str | None:
+        if all(_is_cut(face.box, photo.picture.pixels.shape) for face in refused.recognised.values()):
+            return _CROP
+        return _EVEN_STRONG if STRONGEST in self._presets else None
 
 
 def _begun(photos: Iterable[tuple[K, Read]], tell: Tell[K]) -> Iterator[tuple[K, Read, float]]:
@@ -227,11 +230,6 @@ def _better(
     if not isinstance(second, Protected):
         return first
     return second if isinstance(first, Protected) and second.verdict.exposure < first.verdict.exposure else first
-
-
-def _too_weak(verdict: Verdict, shape: tuple[int, ...]) -> ProtectionTooWeak:
-    is_cut = all(_is_cut(face.box, shape) for face in verdict.recognised.values())
-    return ProtectionTooWeak(verdict.told, verdict, advice=_CROP if is_cut else None)
 
 
 def _is_cut(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> bool:

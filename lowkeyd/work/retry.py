@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lowkeyd.errors import OutOfMemory, PhotoChanged, PhotoIncomplete, TryLater
+from lowkeyd.errors import RETRY, OutOfMemory, PhotoChanged, PhotoIncomplete, TryLater
 from lowkeyd.model import Job, Stage
 
 MAX_ATTEMPTS = 3
@@ -85,7 +85,7 @@ def after_interruption(job: Job, stage: Stage, *, out_of_memory: bool) -> GiveUp
         how = f"the daemon was ended for want of memory, and this photo was in work at {job.attempts} attempts in a row"
     else:
         return None
-    return GiveUp(stage, how, "Give lowkeyd more memory, or lower [worker] max_megapixels; then `lowkeyd retry`.")
+    return GiveUp(stage, how, f"Give lowkeyd more memory, or lower [worker] max_megapixels; {RETRY}")
 
 
 def restart_delay_s(failures: int) -> float:

@@ -14,7 +14,7 @@ COMMANDS = [
     *("run", "protect", "status", "demo", "evaluate", "retry"),
     *("models list", "models fetch", "models add", "models check"),
     *("config init", "config check", "config show"),
-    *("explain", "failed", "ignore", "history", "health", "doctor", "install-service"),
+    *("explain", "failed", "weak", "ignore", "history", "health", "doctor", "install-service"),
     *("bump", "pause", "resume", "accept"),
 ]
 

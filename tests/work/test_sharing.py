@@ -58,7 +58,7 @@ def test_where_nobody_can_tell_work_goes_on_and_the_reason_is_said_until_it_is_m
     if not package:
         monkeypatch.setitem(sys.modules, "pynvml", None)
     assert sharing.hold("cuda:0", None) is None
-    why = "no NVIDIA driver answers: Driver Not Loaded" if package else "the package nvidia-ml-py is missing: pip "
+    why = "no NVIDIA driver answers: Driver Not Loaded" if package else "the package nvidia-ml-py is missing: "
     assert sharing.fault is not None
     assert sharing.fault.startswith(f"[worker] free_vram_mb is not heeded: {why}")
     monkeypatch.setitem(sys.modules, "pynvml", stand_in_nvml)
