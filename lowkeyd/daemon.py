@@ -96,10 +96,7 @@ class Daemon:
         stamp = fingerprint(self._settings)
         follow = self._settings.outbox.on_rename == "follow"
         admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp, follow)
-        copy_no_face = self._settings.outbox.no_face == "copy"
-        conclusion = Conclusion(
-            self._photos, self._publisher, self._roots, copy_no_face, max_bytes, stamp, self._look_again
-        )
+        conclusion = Conclusion(self._photos, self._publisher, self._roots, stamp, self._look_again)
         start_child = partial(Child, self._serve, self._settings, device)
         newest_first = self._settings.queue.order == "newest"
         sharing = Sharing(self._settings.worker.free_vram_mb)

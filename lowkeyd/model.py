@@ -189,9 +189,12 @@ class Protected:
 
 @dataclass(frozen=True)
 class NoFace:
-    """An outcome, not an error: there is nobody to protect in this photo."""
+    """An outcome, not an error: there is nobody to protect in this photo. `content` is its copy, where one is wanted:
+    unchanged, and with what metadata may go along; `suffix` is the new file's, with its dot."""
 
     seconds: float
+    content: bytes | None = field(default=None, repr=False)
+    suffix: str = ""
 
 
 @dataclass(frozen=True)

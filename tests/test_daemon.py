@@ -175,7 +175,7 @@ def test_originals_need_not_be_writable(home: Home) -> None:
     home.configure(outbox={"no_face": "copy"})
     result = in_namespace(home, f"mount --bind -o ro {home.inbox} {home.inbox}", "run", "--once")
     assert result.returncode == 0, result.stderr
-    assert home.delivered() == {"deep/a.jpg": copy(b"portrait"), "b.jpg": b"no face"}
+    assert home.delivered() == {"deep/a.jpg": copy(b"portrait"), "b.jpg": copy(b"no face")}
 
 
 def test_the_same_content_is_optimised_once(home: Home) -> None:
@@ -231,7 +231,7 @@ def test_or_it_is_copied_on_request(home: Home) -> None:
     home.drop("a.jpg", b"no face: a landscape")
     with home.daemon():
         home.await_counts(no_face=1)
-    assert home.delivered() == {"a.jpg": b"no face: a landscape"}
+    assert home.delivered() == {"a.jpg": copy(b"no face: a landscape")}
 
 
 def test_a_photo_that_cannot_be_read_fails_with_its_reason_and_nothing_of_it_is_published(home: Home) -> None:

@@ -21,14 +21,13 @@ def deliveries(photos: Queue) -> dict[bytes, int]:
         return {row.delivery_path: row.mtime_ns for row in connection.execute(query)}
 
 
-def adopt(photos: Queue, photo: Photo, sha256: str, delivery: Delivery, *, protected: bool) -> None:
-    """Note what lies in the outbox for a photo: it is done, or if `protected` is false, to be looked at once more."""
+def adopt(photos: Queue, photo: Photo, sha256: str, delivery: Delivery) -> None:
+    """Note what lies in the outbox for a photo: it is done."""
     now = time.time()
-    state, reason = (State.DONE, _REASON) if protected else (State.READY, None)
     told = {
         "size": photo.signature.size,
         "mtime_ns": photo.signature.mtime_ns,
-        **{"state": state, "reason": reason, "stage": None, "advice": None, "not_before": 0.0},
+        **{"state": State.DONE, "reason": _REASON, "stage": None, "advice": None, "not_before": 0.0},
         **{"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "changed_at": now},
         **{"verdict": None, "strength": None, "fingerprint": None, "seconds": None},
         **{"temp": None, "next_path": None, "next_sha256": None},

@@ -169,12 +169,6 @@ class Queue:
             connection.execute(mine.values(sha256=sha256))
             return True
 
-    def admitted(self, job: Job) -> str | None:
-        """The content that was noted for a photo, as its SHA-256."""
-        with self.transaction() as connection:
-            digest: str | None = connection.scalar(select(photos.c.sha256).where(photos.c.id == job.id))
-        return digest
-
     def twin(self, job: Job, sha256: str, fingerprint: str) -> tuple[Delivery, Judgement] | None:
         """A delivery of the same content by the same settings: under another name, or the photo's own if it was only
         touched."""

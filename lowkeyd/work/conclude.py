@@ -1,6 +1,5 @@
 """What became of a photo, turned into a file in the outbox and a row that says so."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from dataclasses import dataclass
 import structlog
 
 from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, ProtectionTooWeak, TryLater
-from lowkeyd.folders import companions, originals
-from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, Verdict, readable, sha256
+from lowkeyd.folders import companions
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, Verdict, readable
 from lowkeyd.store.judgement import Judgement, verdict_json
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import retry
@@ -27,8 +26,6 @@ class Conclusion:
     photos: Queue
     publisher: Publisher
     roots: Roots
-    copy_no_face: bool
-    max_bytes: int
     fingerprint: str
     changed: Callable[[Photo], None]
 
@@ -49,7 +46,7 @@ class Conclusion:
             case Protected():
                 self._protected(job, outcome)
             case NoFace():
-                self._no_face(job)
+                self._no_face(job, outcome)
             case PhotoLeftAlone():
                 log.info("ignored", **_named(job), reason=outcome.reason)
                 self.photos.leave_alone(job, outcome.reason, outcome.advice, time.time())
@@ -73,16 +70,12 @@ class Conclusion:
             named = _named(job) | ({"left_out": left_out} if left_out else {})
             log.info("done", **named, delivered=readable(path), faces=len(verdict.faces))
 
-    def _no_face(self, job: Job) -> None:
-        log.info("no_face", **_named(job), copied=self.copy_no_face)
-        if not self.copy_no_face:
+    def _no_face(self, job: Job, outcome: NoFace) -> None:
+        log.info("no_face", **_named(job), copied=outcome.content is not None)
+        if outcome.content is None:
             self.photos.no_face(job, time.time())
-            return
-        tree = self.roots.trees[job.photo.watch]
-        content = originals.read_below(tree.root, job.photo.path, self.max_bytes, follow=tree.rules.follow)
-        if sha256(content) != self.photos.admitted(job):
-            raise PhotoChanged("it was written to while it was looked at: there may be faces now")
-        self.publisher.publish(job, content, os.path.splitext(os.fsdecode(job.photo.path))[1], None)
+        else:
+            self.publisher.publish(job, outcome.content, outcome.suffix, None)
 
     def _failed(self, job: Job, stage: Stage, reason: str, advice: str, refused: str | None = None) -> None:
         log.warning("failed", **_named(job), stage=stage, reason=reason)

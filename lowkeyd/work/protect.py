@@ -90,11 +90,18 @@ class Protector:
             picture = self._decode(read())
             tell(Reached(key, Stage.DETECT))
             faces = self._engine.detect(picture.pixels)
+            if not faces:
+                return self._faceless(picture, started)
         except (PhotoError, TryLater) as error:
             return _bare(error)
-        if not faces:
-            return NoFace(time.monotonic() - started)
         return _Found(key, picture, faces, started, weak=faces)
+
+    def _faceless(self, picture: Picture, started: float) -> NoFace:
+        """Its copy, if one is wanted, is made from pixels too: it may say where it was taken, as any photo may."""
+        if self._outbox.no_face == "skip":
+            return NoFace(time.monotonic() - started)
+        encoded = encode(picture, picture.pixels, self._outbox, self._metadata)
+        return NoFace(time.monotonic() - started, encoded.content, encoded.suffix)
 
     def _decode(self, content: bytes) -> Picture:
         try:

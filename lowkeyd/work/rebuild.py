@@ -39,21 +39,17 @@ def rebuild(photos: Queue, settings: config.Config, patience: Callable[[], None]
     """Look at everything in the outbox; `patience` is called now and then, while that goes on. Returns how many photos
     are known again."""
     max_bytes = int(settings.worker.max_megabytes * 1e6)
-    copy_no_face = settings.outbox.no_face == "copy"
-    return Rebuild(photos, trees(settings), settings.outbox.path, max_bytes, copy_no_face).run(patience)
+    return Rebuild(photos, trees(settings), settings.outbox.path, max_bytes).run(patience)
 
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Reads outbox and originals, and writes rows for those that belong together, of photos that a scan would find too.
-    With `copy_no_face`, a copy that equals its photo may be one of ours: its photo is looked at once more, and the copy
-    replaced."""
+    """Reads outbox and originals, and writes rows for pairs that belong together, if a scan finds the photo too."""
 
     photos: Queue
     trees: dict[str, Tree]
     outbox: Path
     max_bytes: int
-    copy_no_face: bool
 
     def run(self, alive: Callable[[], None]) -> int:
         """Look at everything in the outbox; `alive` is told now and then that it goes on. Returns how many are known
@@ -86,10 +82,9 @@ class Rebuild:
         except LowkeydError:
             return False
         delivery = Delivery(path, sha256(content))
-        same = delivery.sha256 == original
-        if not (xmp.is_marked(content) and not same) and not (same and self.copy_no_face):
+        if delivery.sha256 == original or not xmp.is_marked(content):
             return False
-        adopt.adopt(self.photos, photo, original, delivery, protected=not same)
+        adopt.adopt(self.photos, photo, original, delivery)
         return True
 
     def _photo(self, watch: str, tree: Tree, names: Iterable[bytes], mtime_ns: int) -> Photo | None:

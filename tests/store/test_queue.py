@@ -183,14 +183,6 @@ def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path
     assert photos.twin(job, "s2", "settings") is None
 
 
-def test_what_was_admitted_can_be_asked(photos: Queue) -> None:
-    photos.offer([photo("a.jpg")], NOW)
-    job = claim_one(photos)
-    assert photos.admitted(job) is None
-    photos.admit(job, "s1")
-    assert photos.admitted(job) == "s1"
-
-
 def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)

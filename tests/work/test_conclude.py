@@ -34,8 +34,8 @@ def told() -> Told:
 
 @pytest.fixture
 def conclusion(library: Library, told: Told) -> Callable[..., Conclusion]:
-    def make(copy_no_face: bool = False) -> Conclusion:
-        return Conclusion(library.photos, library.publisher, library.roots, copy_no_face, 1000, "settings", told.append)
+    def make() -> Conclusion:
+        return Conclusion(library.photos, library.publisher, library.roots, "settings", told.append)
 
     return make
 
@@ -65,30 +65,12 @@ def test_a_photo_without_a_face_is_told_and_not_copied(library: Library, conclus
     assert (library.row()["state"], library.delivered()) == ("no_face", {})
 
 
-def test_on_request_it_is_copied_as_it_is(library: Library, conclusion: Callable[..., Conclusion]) -> None:
-    conclusion(copy_no_face=True).conclude(admitted(library, b"landscape"), NoFace(0.1))
-    assert library.delivered() == {"inbox/a.jpg": b"landscape"}
-    assert (library.row()["state"], library.row()["verdict"]) == ("no_face", None)
-
-
-def test_what_is_copied_is_what_was_looked_at(
-    library: Library, conclusion: Callable[..., Conclusion], told: Told
-) -> None:
-    """A face that came into the file after the detector had looked must not be published unprotected."""
-    job = admitted(library, b"landscape")
-    (library.root / "a.jpg").write_bytes(b"a portrait!")
-    conclusion(copy_no_face=True).conclude(job, NoFace(0.1))
-    assert library.delivered() == {}
-    assert (library.row()["state"], told) == ("waiting", [job.photo])
-
-
-def test_a_photo_that_vanished_before_it_was_copied_waits(
+def test_on_request_its_copy_is_delivered_and_nobody_judged_it(
     library: Library, conclusion: Callable[..., Conclusion]
 ) -> None:
-    job = admitted(library)
-    (library.root / "a.jpg").unlink()
-    conclusion(copy_no_face=True).conclude(job, NoFace(0.1))
-    assert library.row()["state"] == "waiting"
+    conclusion().conclude(admitted(library, b"landscape"), NoFace(0.1, b"a copy", ".jpg"))
+    assert library.delivered() == {"inbox/a.jpg": b"a copy"}
+    assert (library.row()["state"], library.row()["verdict"]) == ("no_face", None)
 
 
 def test_a_failure_says_where_why_and_what_to_do(library: Library, conclusion: Callable[..., Conclusion]) -> None:
@@ -195,15 +177,6 @@ def test_what_was_left_out_and_what_lies_beside_is_said(
     (done,) = (line for line in logs if line["event"] == "done")
     assert done["left_out"] == "the film of a Motion Photo, IMG_1.MOV, IMG_1.AAE"
     assert list(library.delivered()) == ["inbox/IMG_1.jpg"]
-
-
-def test_a_photo_without_faces_that_cannot_be_copied_fails_alone(
-    library: Library, conclusion: Callable[..., Conclusion]
-) -> None:
-    job = admitted(library)
-    (library.root / "a.jpg").write_bytes(b"x" * 2000)  # grown beyond what may be read
-    conclusion(copy_no_face=True).conclude(job, NoFace(1.0))
-    assert library.row()["state"] == "failed"
 
 
 def test_a_photo_whose_path_no_disk_takes_fails_alone(library: Library, conclusion: Callable[..., Conclusion]) -> None:

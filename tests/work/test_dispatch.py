@@ -54,9 +54,7 @@ def begin(library: Library) -> Iterator[Begin]:
     def begin(serve: Serve = stand_in.serve, device: str = "cpu", **limits: float) -> Dispatcher:
         worker = config.Worker(**limits)  # type: ignore[arg-type]
         admission = Admission(library.photos, library.publisher, library.roots, 1000, "settings")
-        conclusion = Conclusion(
-            library.photos, library.publisher, library.roots, False, 1000, "settings", lambda _: None
-        )
+        conclusion = Conclusion(library.photos, library.publisher, library.roots, "settings", lambda _: None)
         start_child = partial(Child, serve, config.Config(worker=worker), device)
         turn = Turn(library.photos, library.gate, library.roots, True, Sharing(worker.free_vram_mb))
         wake = threading.Event()

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from io import BytesIO
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from lowkeyd import config
 from lowkeyd.attack.verify import Versions
@@ -116,6 +117,23 @@ def test_the_outbox_decides_about_the_format() -> None:
 
 def test_nobody_to_protect_is_an_outcome() -> None:
     assert isinstance(outcome(saved(FACE * 0, format="PNG")), NoFace)
+
+
+def test_on_request_it_is_copied_all_the_same_but_not_with_where_it_was_taken() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    exif[ExifTags.Base.Artist] = "Eileen"
+    empty = saved(FACE * 0, format="JPEG", exif=exif)
+    copied = outcome(empty, no_face="copy")
+    assert isinstance(copied, NoFace)
+    assert copied.content is not None
+    assert copied.suffix == ".jpg"
+    with Image.open(BytesIO(copied.content)) as picture:
+        assert (np.asarray(picture) == 0).all()
+        found = picture.getexif()
+    assert (found[ExifTags.Base.Artist], ExifTags.IFD.GPSInfo in found) == ("Eileen", False)
+    with Image.open(BytesIO(empty)) as picture:
+        assert ExifTags.IFD.GPSInfo in picture.getexif()
 
 
 def test_a_copy_of_ours_is_left_alone_and_not_protected_again() -> None:

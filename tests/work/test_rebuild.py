@@ -37,11 +37,11 @@ def put(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def rebuild(photos: Queue, tmp_path: Path, copy_no_face: bool = False, rules: Rules | None = None) -> int:
+def rebuild(photos: Queue, tmp_path: Path, rules: Rules | None = None) -> int:
     (tmp_path / "inbox").mkdir(exist_ok=True)
     told: list[None] = []
     trees = {"inbox": Tree(tmp_path / "inbox", rules or Rules())}
-    found = Rebuild(photos, trees, tmp_path / "outbox", 10**6, copy_no_face).run(lambda: told.append(None))
+    found = Rebuild(photos, trees, tmp_path / "outbox", 10**6).run(lambda: told.append(None))
     assert told, "a service manager would have lost its patience"
     return found
 
@@ -113,18 +113,6 @@ def test_an_original_that_is_marked_itself_is_no_protected_copy_of_itself(
     put("inbox/a.jpg", b"portrait" + MARK)
     put("outbox/inbox/a.jpg", b"portrait" + MARK)
     assert rebuild(photos, tmp_path) == 0
-
-
-def test_a_copy_without_faces_is_replaced_when_its_photo_was_looked_at_again(
-    photos: Queue, tmp_path: Path, put: Callable[..., Path]
-) -> None:
-    put("inbox/a.jpg", b"landscape")
-    put("outbox/inbox/a.jpg", b"landscape")
-    assert rebuild(photos, tmp_path, copy_no_face=True) == 1
-    (job,) = photos.claim(1, NOW * 2)
-    delivery = photos.delivered(job)
-    assert delivery is not None
-    assert (delivery.path, delivery.sha256) == (b"inbox/a.jpg", sha256(b"landscape"))
 
 
 def test_what_an_old_backup_knows_is_not_read_again_and_what_it_missed_is(
