@@ -56,7 +56,10 @@ def check(config: ConfigFile = None) -> None:
     Example: lowkeyd config check --config /etc/lowkeyd/config.toml
     """
     path = configuration.locate(config)
-    configuration.check_folders(configuration.load(path))
+    settings = configuration.load(path)
+    from lowkeyd.work.roots import check_folders
+
+    check_folders(settings)
     typer.echo(f"{readable(path)}: ok")
 
 

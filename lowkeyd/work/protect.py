@@ -16,7 +16,7 @@ from lowkeyd.attack.crop import Difference
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.presets import STRONGEST, ladder
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import RETRY, OutOfMemory, PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
+from lowkeyd.errors import RETRY, PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
 from lowkeyd.imaging.decode import Picture, decode
 from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
@@ -135,16 +135,13 @@ class Protector:
             return
         for photo in group:
             tell(Reached(photo.key, Stage.OPTIMISE))
-        short_of_memory: OutOfMemory | None = None
+        trouble: PhotoError | TryLater | None = None
         try:
             self._optimise(group, preset, tell)
-        except OutOfMemory as error:
-            short_of_memory = _bare(error)
-        except PhotoError as error:
-            yield from ((photo, _bare(error)) for photo in group)
-            return
-        if short_of_memory is not None:
-            yield from self._with_less(group, preset, tell, short_of_memory)
+        except (PhotoError, TryLater) as error:
+            trouble = _bare(error)
+        if trouble is not None:
+            yield from self._with_less(group, preset, tell, trouble)
             return
         finishing = two_at_once(lambda photo: self._deliver(photo, preset, tell), group, self._engine.share_cores)
         yield from ((photo, delivered.result()) for photo, delivered in finishing)
@@ -157,9 +154,9 @@ class Protector:
             photo.differences.update(zip(photo.weak, found, strict=False))
 
     def _with_less(
-        self, group: list[_Found[K]], preset: str, tell: Tell[K], error: OutOfMemory
+        self, group: list[_Found[K]], preset: str, tell: Tell[K], error: PhotoError | TryLater
     ) -> Iterator[tuple[_Found[K], Protected | PhotoError | TryLater]]:
-        """The same in two halves; what does not fit alone is for a fresh worker to try."""
+        """The same in two halves: memory may reach for them, and who brings the optimiser down does so alone."""
         if len(group) == 1:
             yield group[0], error
             return

@@ -13,7 +13,14 @@ from PIL import ExifTags, Image
 
 from lowkeyd import config
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import OutOfMemory, PhotoIncomplete, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures
+from lowkeyd.errors import (
+    OptimiserFailed,
+    OutOfMemory,
+    PhotoIncomplete,
+    PhotoLeftAlone,
+    ProtectionTooWeak,
+    SeveralPictures,
+)
 from lowkeyd.imaging.decode import decode
 from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Place, Protected, Score, Strength, Verdict, Visibility
 from lowkeyd.work import protect
@@ -384,6 +391,22 @@ def test_when_memory_runs_out_the_batch_is_halved_and_what_does_not_fit_alone_is
     assert {key for key, outcome in outcomes.items() if isinstance(outcome, Protected)} == set("abde")
     assert isinstance(outcomes["c"], OutOfMemory)
     assert tried == [5, 2, 3, 1, 2]
+
+
+def test_a_photo_that_brings_the_optimiser_down_does_so_alone(engine: type[FakeEngine]) -> None:
+    real = engine.differences
+
+    def differences_or_not(self: FakeEngine, places: Sequence[Place], *rest: Any) -> list[int]:
+        if any(len(photo) > 200 for photo, _ in places):
+            raise OptimiserFailed("the optimiser left the range of numbers")
+        return real(self, places, *rest)
+
+    engine.differences = differences_or_not  # type: ignore[method-assign]
+    photos = {"a": PHOTO, "b": saved(np.tile(FACE, (3, 3, 1)), format="PNG"), "c": PHOTO}
+    protector = Protector(config.Config(), "cpu")
+    outcomes = dict(protector.run([(key, lambda key=key: photos[key]) for key in photos], lambda _: None))  # type: ignore[misc]
+    assert {key for key, outcome in outcomes.items() if isinstance(outcome, Protected)} == {"a", "c"}
+    assert isinstance(outcomes["b"], OptimiserFailed)
 
 
 def test_a_copy_may_have_more_bytes_than_photos_are_allowed_to() -> None:
