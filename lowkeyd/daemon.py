@@ -100,10 +100,13 @@ class Daemon:
         start_child = partial(Child, self._serve, self._settings, device)
         newest_first = self._settings.queue.order == "newest"
         sharing = Sharing(self._settings.worker.free_vram_mb)
-        turn = Turn(self._photos, self._gate, self._roots, newest_first, sharing)
+        turn = Turn(self._photos, self._gate, self._roots, newest_first, sharing, self._unsettled)
         return Dispatcher(
             device, self._settings.worker, start_child, self._photos, turn, admission, conclusion, self._wake
         )
+
+    def _unsettled(self) -> bool:
+        return self._reload.pending or self.renewed is not None
 
     def _post(self, hint: Hint) -> None:
         self._intake.post(hint)

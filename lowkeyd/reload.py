@@ -25,6 +25,7 @@ class Reload:
         self._path = path
         self._check = check
         self._asked = False
+        self._reading = False
         self._candidate: config.Config | None = None
         self._trial: subprocess.Popen[str] | None = None
 
@@ -32,14 +33,21 @@ class Reload:
         """Read the file again, soon."""
         self._asked = True
 
+    @property
+    def pending(self) -> bool:
+        """Whether new settings may be about to come."""
+        return self._asked or self._reading
+
     def ready(self, current: config.Config) -> config.Config | None:
         """New settings that are good, once there are any. Never waits."""
+        found = None
         if self._asked and self._trial is None:
-            self._asked = False
-            return self._begin(current)
-        if self._trial is not None and self._trial.poll() is not None:
-            return self._end(self._trial)
-        return None
+            self._reading, self._asked = True, False
+            found = self._begin(current)
+        elif self._trial is not None and self._trial.poll() is not None:
+            found = self._end(self._trial)
+        self._reading = self._trial is not None
+        return found
 
     def stop(self) -> None:
         """Nothing is left running."""

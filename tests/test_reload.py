@@ -11,6 +11,7 @@ import pytest
 
 from lowkeyd import config
 from lowkeyd.reload import Reload
+from lowkeyd.work.admit import fingerprint
 from tests.home import REPOSITORY, Home, await_that, environment
 
 
@@ -86,6 +87,21 @@ def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_
         home.await_counts(done=3)
         assert daemon.end() == 0
     assert (home.outbox / "phone/b.jpg").exists()
+
+
+def test_what_is_asked_for_after_a_reload_is_done_by_the_new_settings(home: Home) -> None:
+    """To try their networks takes seconds, in which the old settings would have answered."""
+    path = home.drop("a.jpg", b"unique a")
+    with home.daemon() as daemon:
+        home.await_counts(done=1)
+        before = home.delivered()
+        home.configure(attack={"preset": "subtle"})
+        daemon.process.send_signal(signal.SIGHUP)
+        assert home.call("retry", str(path)).returncode == 0
+        wanted = fingerprint(config.load(home.config))
+        await_that(lambda: home.photo("a.jpg")["fingerprint"] == wanted, "the new settings at work")
+        home.await_counts(done=1)
+        assert home.delivered() != before
 
 
 @pytest.mark.skipif(not shutil.which("setsid"), reason="no setsid here")

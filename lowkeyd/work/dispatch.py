@@ -58,6 +58,8 @@ class Turn:
     roots: Roots
     newest_first: bool
     sharing: Sharing
+    unsettled: Callable[[], bool]
+    """Whether other settings may be about to come: who has them read and then asks for photos means the new ones."""
 
     def hold(self) -> Hold | None:
         """What stands in the way of all work."""
@@ -65,7 +67,7 @@ class Turn:
 
     def is_anybodys(self) -> bool:
         """Whether a photo can be claimed now."""
-        return self.photos.is_due(time.time(), self.roots.offline())
+        return not self.unsettled() and self.photos.is_due(time.time(), self.roots.offline())
 
     def claim(self, limit: int) -> list[Job]:
         """Take the next photos."""
