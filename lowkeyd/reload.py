@@ -6,6 +6,7 @@ in force, and the log says why. Networks are tried in a process of their own fir
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from lowkeyd import config
 from lowkeyd.errors import ConfigError
 
 log = structlog.get_logger()
+
+_PATIENCE_S = 300.0
+"""Loading torch from a cold and slow disk takes a minute; a driver or a network drive may hang for ever."""
 
 
 class Reload:
@@ -28,6 +32,7 @@ class Reload:
         self._reading = False
         self._candidate: config.Config | None = None
         self._trial: subprocess.Popen[str] | None = None
+        self._begun_at = 0.0
 
     def ask(self) -> None:
         """Read the file again, soon."""
@@ -46,6 +51,9 @@ class Reload:
             found = self._begin(current)
         elif self._trial is not None and self._trial.poll() is not None:
             found = self._end(self._trial)
+        elif self._trial is not None and time.monotonic() - self._begun_at > _PATIENCE_S:
+            self.stop()
+            self._refuse(f"its networks were not loaded within {_PATIENCE_S:.0f} s")
         self._reading = self._trial is not None
         return found
 
@@ -74,6 +82,7 @@ class Reload:
         self._candidate = candidate
         command = [sys.executable, "-m", "lowkeyd.work.probe", str(self._path), "cpu"]
         self._trial = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._begun_at = time.monotonic()
         return None
 
     def _end(self, trial: "subprocess.Popen[str]") -> config.Config | None:

@@ -4,12 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lowkeyd import config
+from lowkeyd import config, reload
 from lowkeyd.reload import Reload
 from lowkeyd.work.admit import fingerprint
 from tests.home import REPOSITORY, Home, await_that, environment
@@ -23,12 +24,12 @@ def home(tmp_path: Path) -> Home:
 def after_asking(home: Home, change: Callable[[], None]) -> config.Config | None:
     """What a reload gives after the file was changed."""
     current = config.load(home.config)
-    reload = Reload(home.config, config.check_folders)
+    asked = Reload(home.config, config.check_folders)
     change()
-    reload.ask()
+    asked.ask()
     found: list[config.Config] = []
-    await_that(lambda: bool(found.extend(filter(None, [reload.ready(current)])) or reload._trial is None), "the trial")
-    reload.stop()
+    await_that(lambda: bool(found.extend(filter(None, [asked.ready(current)])) or not asked.pending), "the trial")
+    asked.stop()
     return found[0] if found else None
 
 
@@ -65,6 +66,22 @@ def test_networks_that_do_not_load_change_nothing(home: Home) -> None:
 
 def test_a_device_that_is_not_there_changes_nothing(home: Home) -> None:
     assert after_asking(home, lambda: home.configure(attack={"device": "cuda:99"})) is None
+
+
+def test_networks_that_hang_are_given_up_and_the_old_settings_hold(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(reload, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    current = config.load(home.config)
+    home.configure(attack={"preset": "subtle"})
+    trying = Reload(home.config, config.check_folders)
+    trying.ask()
+    assert (trying.ready(current), trying.pending) == (None, True)
+    await_that(lambda: trying.ready(current) is None and not trying.pending, "the end of patience")
 
 
 def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_says_so(home: Home) -> None:
