@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from lowkeyd.model import State
 from lowkeyd.store.schema import photos
 
-LONGEST_WAIT_S = 3600.0
+LONGEST_WAIT_S = 6 * 3600.0
 """No photo is told to wait for longer: one that would have to was told so before the clock was set back."""
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lowkeyd.errors import RETRY, OutOfMemory, PhotoChanged, PhotoIncomplete, TryLater
 from lowkeyd.model import Job, Stage
+from lowkeyd.store.turns import LONGEST_WAIT_S
 
 MAX_ATTEMPTS = 3
 """Crashes or half-copied states that one version of a photo may cost."""
@@ -15,7 +16,7 @@ _INCOMPLETE_WAITS_S = (30.0, 300.0)
 _OUTSIDE_WAIT_S = 60.0
 """For what a person, or a disk that comes back, has to put right: soon noticed, and cheap to try."""
 _CHANGED_WAIT_S = 5.0
-_MEMORY_WAITS_S = (300.0, 3600.0, 6 * 3600.0)
+_MEMORY_WAITS_S = (300.0, 3600.0, LONGEST_WAIT_S)
 """Who plays or trains on the GPU may hold its memory for an evening. Alone and in a fresh worker a photo has it all to
 itself; what has no room then, and never will, costs a worker each time."""
 
@@ -72,7 +73,7 @@ def after_crash(job: Job, stage: Stage, how: str) -> GiveUp | None:
         return None
     return GiveUp(
         stage,
-        f"the worker {how}, {job.attempts} times in a row",
+        f"the worker {how}, at attempt {job.attempts}",
         "Please report it with the log and, if you can, the photo; `lowkeyd retry` runs it again.",
     )
 
@@ -82,7 +83,7 @@ def after_interruption(job: Job, stage: Stage, *, out_of_memory: bool) -> GiveUp
     if job.interruptions + 1 >= MAX_INTERRUPTIONS:
         how = f"the daemon was ended from outside {job.interruptions + 1} times in a row while this photo was in work"
     elif out_of_memory and job.attempts >= MAX_ATTEMPTS:
-        how = f"the daemon was ended for want of memory, and this photo was in work at {job.attempts} attempts in a row"
+        how = f"the daemon was ended for want of memory, and this photo was in work, at attempt {job.attempts}"
     else:
         return None
     return GiveUp(stage, how, f"Give lowkeyd more memory, or lower [worker] max_megapixels; {RETRY}")

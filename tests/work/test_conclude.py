@@ -154,7 +154,7 @@ def test_after_a_crash_a_photo_runs_alone_until_it_is_given_up(
     assert (row["state"], row["stage"], row["reason"]) == (
         "failed",
         "decode",
-        "the worker crashed with SIGSEGV, 3 times in a row",
+        "the worker crashed with SIGSEGV, at attempt 3",
     )
     assert "lowkeyd retry" in row["advice"]
 
