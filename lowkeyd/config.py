@@ -231,7 +231,7 @@ def locate(option: Path | None) -> Path:
     """The file that speaks of the daemon: the user's, or the service's where the user named and has none."""
     path = own(option)
     is_lacking = named(option) is None and not os.path.lexists(path)
-    return SERVICE if is_lacking and SERVICE.exists() else path
+    return SERVICE if is_lacking and os.path.exists(SERVICE) else path
 
 
 def load(path: Path) -> Config:

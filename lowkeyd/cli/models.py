@@ -35,7 +35,7 @@ def list_(config: ConfigFile = None) -> None:
 
     Example: lowkeyd models list
     """
-    settings = load_or_defaults(config).attack
+    settings = load_or_defaults(config, service=True).attack
     from lowkeyd.attack.networks import entries
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -71,7 +71,7 @@ def fetch(network: Name, config: ConfigFile = None) -> None:
 
     Example: lowkeyd models fetch facenet-vggface2
     """
-    folder = load_or_defaults(config).attack.models
+    folder = load_or_defaults(config, service=True).attack.models
     from lowkeyd.attack.networks import entries, supply
 
     entry = entries.find(network, folder)
@@ -116,7 +116,7 @@ def add(
 
     Example: lowkeyd models add backbone_ir50_asia.pth --family ir --name ir50-asia
     """
-    folder = load_or_defaults(config).attack.models
+    folder = load_or_defaults(config, service=True).attack.models
     from lowkeyd.attack.networks import supply
 
     entry, title = supply.add(file, family, name, threshold, folder)
@@ -132,7 +132,7 @@ def check(config: ConfigFile = None) -> None:
 
     Example: lowkeyd models check
     """
-    settings = load_or_defaults(config).attack
+    settings = load_or_defaults(config, service=True).attack
     from lowkeyd.attack.networks import catalogue, supply
 
     faults = 0

@@ -1,5 +1,6 @@
 """What several verbs take or show in the same way."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,8 @@ def load(option: Path | None) -> config.Config:
     return config.load(config.locate(option))
 
 
-def load_or_defaults(option: Path | None) -> config.Config:
-    """For work that is no daemon's: without a file of the user's own the defaults do; a file that was named has to be
-    there. Raises ConfigError."""
-    path = config.own(option)
-    return config.load(path) if config.named(option) or path.exists() else config.Config()
+def load_or_defaults(option: Path | None, *, service: bool = False) -> config.Config:
+    """Without a file of the user's own the defaults do, or with `service` those of the machine's service; a file that
+    was named has to be there. Raises ConfigError."""
+    path = config.locate(option) if service else config.own(option)
+    return config.load(path) if config.named(option) or os.path.exists(path) else config.Config()
