@@ -26,18 +26,20 @@ class Publisher:
         changed meanwhile and nothing was published. Raises OutboxUnavailable, leaving nothing behind."""
         wanted = os.path.join(os.fsencode(job.photo.watch), delivery_name(job.photo.path, suffix))
         temp = self.outbox.write_temp(os.path.dirname(wanted), content, job.photo.signature.mtime_ns)
-        placed = None
+        ours, placed = self.photos.delivered(job), None
         try:
-            placed = self._place(job, Publication(job.id, temp, Delivery(wanted, sha256(content))), judgement)
+            publication = Publication(job.id, temp, Delivery(wanted, sha256(content)))
+            placed = self._place(job, publication, judgement, ours)
         finally:
             if placed is None:
                 self.outbox.remove(temp)
         if placed:
             self.photos.done(job.id, time.time())
+            if ours is not None and ours.path != placed:
+                self.outbox.withdraw(ours)  # it had another format; after a crash in between it stays
         return placed
 
-    def _place(self, job: Job, wanted: Publication, judgement: Judgement | None) -> bytes | None:
-        ours = self.photos.delivered(job)
+    def _place(self, job: Job, wanted: Publication, judgement: Judgement | None, ours: Delivery | None) -> bytes | None:
         for path in self.outbox.candidates(wanted.delivery.path):
             if not self.outbox.is_free(path, ours):
                 continue

@@ -44,6 +44,13 @@ def test_the_next_version_replaces_our_copy(library: Library) -> None:
     assert library.delivered() == {"inbox/a.jpg": b"copy of second"}
 
 
+def test_the_next_version_replaces_our_copy_in_another_format_too(library: Library) -> None:
+    for content, suffix in ((b"first", ".jpg"), (b"second", ".png")):
+        library.drop("a.jpg", content)
+        library.publisher.publish(library.claim(), b"copy of " + content, suffix, JUDGED)
+    assert library.delivered() == {"inbox/a.png": b"copy of second"}
+
+
 def test_the_next_version_leaves_a_copy_that_was_edited(library: Library) -> None:
     library.drop("a.jpg", b"first")
     library.publisher.publish(library.claim(), b"copy of first", ".jpg", JUDGED)
