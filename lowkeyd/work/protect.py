@@ -97,10 +97,11 @@ class Protector:
         return _Found(key, picture, faces, started, weak=faces)
 
     def _faceless(self, picture: Picture, started: float) -> NoFace:
-        """Its copy, if one is wanted, is made from pixels too: it may say where it was taken, as any photo may."""
+        """Its copy, if one is wanted, is made from pixels too: it may say where it was taken, as any photo may. It does
+        not say that it is protected."""
         if self._outbox.no_face == "skip":
             return NoFace(time.monotonic() - started)
-        encoded = encode(picture, picture.pixels, self._outbox, self._metadata)
+        encoded = encode(picture, picture.pixels, self._outbox, self._metadata.model_copy(update={"marker": False}))
         return NoFace(time.monotonic() - started, encoded.content, encoded.suffix)
 
     def _decode(self, content: bytes) -> Picture:
