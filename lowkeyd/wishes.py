@@ -34,7 +34,9 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, 
         case {"retry": None}:
             reply = {"retried": photos.retry(None, time.time())}
         case {"retry": [*asked]}:
-            reply = {"retried": photos.retry([_place(place) for place in asked], time.time())}
+            places = [_place(place) for place in asked]
+            there = [place for place in places if _is_there(place, roots)]
+            reply = {"retried": photos.retry(places, time.time()) + photos.redo(there, time.time())}
         case {"ignore": [*asked]}:
             reply = {"ignored": bar(photos, [_place(place) for place in asked], time.time())}
         case {"unignore": [*asked]}:
@@ -54,6 +56,12 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, 
         case _:
             raise ValueError(f"no such question: {question!r}")
     return reply
+
+
+def _is_there(place: tuple[str, bytes], roots: Roots) -> bool:
+    """Whether there is a file that a new copy could be made of: where it is gone, the old copy is all there is."""
+    tree = roots.trees.get(place[0])
+    return tree is not None and tree.look(place[1]) is not None
 
 
 def retry(settings: config.Config, paths: Places | None) -> int:

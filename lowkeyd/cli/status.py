@@ -78,8 +78,8 @@ def render(status: Status) -> RenderableType:
     parts: list[RenderableType] = [_headline(status), *progress.workers(status), Text(), _counts(status)]
     parts += [*waits.lines(status), *progress.pace(status), *progress.room(status)]
     if photos.weak:
-        still = "a recogniser still accepts a face; `lowkeyd weak` names them"
-        parts.append(Text(f"{photos.weak:,} done, but weak: {still}.", "yellow"))
+        copies = "copy is" if photos.weak == 1 else "copies are"
+        parts.append(Text(f"{photos.weak:,} {copies} weak, still accepted by a recogniser: `lowkeyd weak`.", "yellow"))
     if photos.left_alone:
         parts.append(Text(f"{shown.count(photos.left_alone, 'file')} left alone: `lowkeyd failed --ignored` says why."))
     parts += [*_running(status), *progress.last(status)]

@@ -34,10 +34,14 @@ class Departures:
         self._queue = queue
 
     def alike(self, job: Job, sha256: str) -> list[Delivered]:
-        """Photos of the same content and date under other names: one of them may be this one before it was renamed."""
+        """Photos of the same content and date under other names: one of them may be this one before it was renamed.
+        None of them is if this one was done before, under its own name, and is only to be done once more."""
         signature = job.photo.signature
         same = _delivered().where(photos.c.sha256 == sha256, photos.c.mtime_ns == signature.mtime_ns)
+        judged = select(photos.c.fingerprint).where(photos.c.id == job.id)  # kept as long as the content is the same
         with self._queue.transaction() as connection:
+            if connection.scalar(judged) is not None:
+                return []
             rows = connection.execute(same.where(photos.c.id != job.id, photos.c.state == State.DONE)).all()
         return [_of_row(row) for row in rows]
 

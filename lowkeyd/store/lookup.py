@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd.model import State, readable
-from lowkeyd.store.snapshot import LEFT_ALONE, reading
+from lowkeyd.store.snapshot import LEFT_ALONE, WEAK, reading
 
 _ENTRY = (
     "watch, path, state, stage, reason, advice, attempts, not_before, added_at, changed_at, sha256, delivery_path, "
@@ -185,9 +185,8 @@ class Weak:
 
 
 def weak(database: Path) -> list[Weak]:
-    """Done photos whose copies came out weak, the newest first. Raises StoreError."""
-    query = """SELECT watch, path, verdict FROM photo INDEXED BY photo_weak
-        WHERE state = 'done' AND strength = 'weak' ORDER BY changed_at DESC, id"""
+    """Photos whose copies came out weak, the newest first, wherever they stand now. Raises StoreError."""
+    query = f"SELECT watch, path, verdict FROM {WEAK} ORDER BY changed_at DESC, id"
     with reading(database) as connection:
         return [Weak(watch, path, _accepting(verdict)) for watch, path, verdict in connection.execute(query)]
 
@@ -200,8 +199,8 @@ def _accepting(verdict: str) -> tuple[str, ...]:
 def deliveries(database: Path) -> list[tuple[str, bytes, bytes]]:
     """Every photo whose way ended with a copy: its watch, its path there, and its copy's below the outbox. Raises
     StoreError."""
-    query = """SELECT watch, path, delivery_path FROM photo
-        WHERE state IN ('done', 'no_face') AND delivery_path IS NOT NULL AND missing_at IS NULL"""
+    ended = "state = 'done' OR (state = 'no_face' AND reason IS NULL)"  # a reason: this version has no copy
+    query = f"SELECT watch, path, delivery_path FROM photo WHERE delivery_path IS NOT NULL AND ({ended})"
     with reading(database) as connection:
         return connection.execute(query).fetchall()
 

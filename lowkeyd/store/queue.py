@@ -310,16 +310,20 @@ class Queue:
             connection.execute(publishing.values(attempts=photos.c.attempts - 1, **values))
 
     def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
-        """Make photos ready once more: all that failed or wait, or the given ones, done ones too as long as their
-        files are there. Returns how many."""
+        """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
         stuck = photos.c.state.in_((State.FAILED, State.WAITING))
         again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
         with self.transaction() as connection:
             if paths is None:
                 return connection.execute(again.where(stuck)).rowcount
-            these_may = or_(stuck, and_(photos.c.state.in_((State.DONE, State.NO_FACE)), photos.c.missing_at.is_(None)))
-            chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
-            return sum(connection.execute(again.where(these_may, these)).rowcount for these in chosen)
+            return sum(connection.execute(again.where(stuck, these)).rowcount for these in _named(paths))
+
+    def redo(self, paths: Iterable[tuple[str, bytes]], now: float) -> int:
+        """Make those of the given photos ready that are done, or have no face. Returns how many."""
+        ended = update(photos).where(photos.c.state.in_((State.DONE, State.NO_FACE)))
+        again = ended.values(state=State.READY, changed_at=now, **_FRESH)
+        with self.transaction() as connection:
+            return sum(connection.execute(again.where(these)).rowcount for these in _named(paths))
 
     def is_due(self, now: float, without: Collection[str] = ()) -> bool:
         """Whether `claim` would find a photo."""
@@ -348,6 +352,11 @@ class Queue:
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + _PATHS_PER_QUERY] for start in range(0, len(items), _PATHS_PER_QUERY))
+
+
+def _named(paths: Iterable[tuple[str, bytes]]) -> Iterator[ColumnElement[bool]]:
+    """Those of the given watches and paths, a part at a time."""
+    return (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
 
 
 def _in_work(job: Job) -> ColumnElement[bool]:

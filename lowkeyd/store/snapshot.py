@@ -16,9 +16,11 @@ from lowkeyd.model import State, readable
 from lowkeyd.store import location
 
 _BUSY_S = 5.0
-_WEAK = "SELECT count(*) FROM photo INDEXED BY photo_weak WHERE state = 'done' AND strength = 'weak'"
+WEAK = """photo INDEXED BY photo_weak
+    WHERE strength = 'weak' AND state <> 'publishing' AND delivery_path IS NOT NULL"""
+"""Copies that lie in the outbox, also while another one is made, or could not be made strong enough."""
 LEFT_ALONE = "state = 'ignored' AND stage <> 'admit'"
-"""Files that are there, and not for us: at the stage `admit` are those that went away."""
+"""Files that were not for us; at the stage `admit` are those that went away before their turn."""
 _SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
 
 
@@ -75,7 +77,7 @@ def read(path: Path, rows: int) -> Snapshot:
                     "SELECT watch, state, count(*) FROM photo GROUP BY watch, state"
                 )
             },
-            weak=connection.execute(_WEAK).fetchone()[0],
+            weak=connection.execute(f"SELECT count(*) FROM {WEAK}").fetchone()[0],
             left_alone=connection.execute(f"SELECT count(*) FROM photo WHERE {LEFT_ALONE}").fetchone()[0],
             running=_rows(connection, (State.RUNNING, State.PUBLISHING), rows),
             waiting=_rows(connection, (State.WAITING,), rows),

@@ -75,6 +75,24 @@ def test_or_those_whose_copies_are_gone(lowkeyd: Lowkeyd, home: Home) -> None:
     assert (home.photo("a.jpg")["state"], home.photo("b.jpg")["state"]) == ("ready", "done")
 
 
+def test_where_the_photo_is_gone_its_copy_stays_as_it_is(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB, JUDGE, name=b"weak.jpg")
+    (home.inbox / "weak.jpg").unlink()
+    result = lowkeyd("retry", "--weak", "--config", home.config)
+    assert (result.code, result.out) == (0, "0 photos will be tried again.\n")
+    assert home.photo("weak.jpg")["state"] == "done"
+
+
+def test_a_copy_of_an_earlier_version_that_is_gone_is_not_missed(lowkeyd: Lowkeyd, home: Home) -> None:
+    """Its photo shows nobody now, and such photos are not copied."""
+    deliver(home, DLIB, name=b"a.jpg")
+    (home.outbox / "inbox/a.jpg").unlink()
+    with Queue(location.database(home.state)) as photos:
+        photos.redo([("inbox", b"a.jpg")], time.time())
+        photos.no_face(photos.claim(1, time.time())[0], time.time())
+    assert lowkeyd("retry", "--missing", "--config", home.config).out == "0 photos will be tried again.\n"
+
+
 @pytest.mark.parametrize(("answer", "ready"), [("y\n", 2), ("n\n", 0), ("", 0)])
 def test_if_every_copy_is_gone_a_person_has_to_say_that_this_is_so(
     lowkeyd: Lowkeyd, home: Home, monkeypatch: pytest.MonkeyPatch, answer: str, ready: int

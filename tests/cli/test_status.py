@@ -62,7 +62,7 @@ def test_what_runs_waits_and_failed_is_on_the_screen(library: Home) -> None:
         ["inbox", "1", "1", "1", "1", "0", "1"],
     ]
     text = "\n".join(lines)
-    assert "1 done, but weak: a recogniser still accepts a face; `lowkeyd weak` names them." in text
+    assert "1 copy is weak, still accepted by a recogniser: `lowkeyd weak`." in text
     assert "Running\n  inbox/3.jpg  admit\n" in text
     assert "Waiting\n  at publish: No space left\n  Make room.\n    inbox/2.jpg  next try in 1 h 1 min\n" in text
     assert "Failed\n  at decode: is no picture\n  Restore it from a backup.\n    inbox/1.jpg" in text

@@ -1,5 +1,7 @@
 import json
+import time
 
+from lowkeyd.model import Stage
 from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
@@ -35,3 +37,15 @@ def test_as_json(lowkeyd: Lowkeyd, home: Home) -> None:
         "version": 1,
         "weak": [{"by": ["mobilefacenet"], "count": 1, "photos": ["inbox/me.jpg"]}],
     }
+
+
+def test_a_weak_copy_is_named_also_when_no_better_one_could_be_made(lowkeyd: Lowkeyd, home: Home) -> None:
+    """It lies in the outbox all the same."""
+    deliver(home, DLIB, JUDGE)
+    with Queue(location.database(home.state)) as photos:
+        photos.redo([("inbox", b"me.jpg")], time.time())
+        assert "inbox/me.jpg" in lowkeyd("weak", "--config", home.config).out
+        (job,) = photos.claim(1, time.time())
+        photos.fail(job, Stage.VERIFY, "its face is still recognised", "", time.time())
+    assert "inbox/me.jpg" in lowkeyd("weak", "--config", home.config).out
+    assert "1 copy is weak" in lowkeyd("status", "--config", home.config).out

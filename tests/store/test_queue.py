@@ -7,9 +7,9 @@ import pytest
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
-from lowkeyd.store.departures import Departures
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
+from lowkeyd.store.turns import LONGEST_WAIT_S
 
 NOW = 1_000.0
 
@@ -330,15 +330,22 @@ def test_retry_makes_failed_and_waiting_ready(photos: Queue, path: Path) -> None
     assert photos.retry(None, NOW) == 1
 
 
-def test_retry_takes_done_photos_only_by_name_and_while_their_files_are_there(photos: Queue) -> None:
-    photos.offer([photo("a.jpg"), photo("b.jpg")], NOW)
-    here, gone = photos.claim(2, NOW)
-    photos.no_face(here, NOW)
-    photos.no_face(gone, NOW)
-    Departures(photos).note_missing([gone.id], NOW)
-    assert photos.retry(None, NOW) == 0
-    assert photos.retry([(job.photo.watch, job.photo.path) for job in (here, gone)], NOW) == 1
-    assert photos.counts() == {State.READY: 1, State.NO_FACE: 1}
+def test_what_is_done_is_done_again_only_by_name(photos: Queue) -> None:
+    photos.offer([photo("a.jpg"), photo("b.jpg"), photo("c.jpg")], NOW)
+    done, failed, other = photos.claim(3, NOW)
+    photos.no_face(done, NOW)
+    photos.fail(failed, Stage.DECODE, "damaged", "", NOW)
+    photos.no_face(other, NOW)
+    assert photos.redo([(job.photo.watch, job.photo.path) for job in (done, failed)], NOW) == 1
+    assert photos.counts() == {State.READY: 1, State.NO_FACE: 1, State.FAILED: 1}
+
+
+def test_the_longest_wait_is_waited_out_and_no_sign_of_a_clock_set_back(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    photos.wait(claim_one(photos), Stage.OPTIMISE, "", "", NOW + LONGEST_WAIT_S, NOW, counted=True)
+    assert photos.claim(1, NOW) == []
+    assert photos.claim(1, NOW + LONGEST_WAIT_S - 1) == []
+    assert len(photos.claim(1, NOW + LONGEST_WAIT_S)) == 1
 
 
 def test_retry_takes_more_paths_than_a_statement_may_name(photos: Queue) -> None:

@@ -2,6 +2,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,8 @@ def test_weak_copies_are_counted_while_they_are_what_is_delivered(photos: Queue,
     finish(photos)
     assert snapshot.read(path, 0).weak == 1
     photos.offer([photo(b"a.jpg", size=2)], NOW)
+    assert snapshot.read(path, 0).weak == 1, "it lies there until there is another one"
+    finish(photos, replace(WEAK, strength="protected"))
     assert snapshot.read(path, 0).weak == 0
 
 

@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,20 @@ def test_a_second_photo_of_the_same_content_takes_nothing_from_the_first(library
     protect(library, "a.jpg", b"portrait")
     library.drop("b.jpg", b"portrait")
     assert admission(library).admit(library.claim()) is None
+    assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg"}
+
+
+def test_one_that_is_to_be_done_again_is_not_taken_for_another_that_is_gone(library: Library) -> None:
+    """Two files of one content and date, the first deleted: its copy stays, and is no new copy of the second."""
+    protect(library, "a.jpg", b"portrait")
+    stamp = (library.root / "a.jpg").stat().st_mtime_ns
+    (library.root / "b.jpg").write_bytes(b"portrait")
+    os.utime(library.root / "b.jpg", ns=(stamp, stamp))
+    library.offer(b"b.jpg")
+    assert admission(library).admit(library.claim()) is None
+    (library.root / "a.jpg").unlink()
+    assert library.photos.redo([("inbox", b"b.jpg")], time.time()) == 1
+    assert admission(library, "other settings").admit(library.claim())
     assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg"}
 
 
