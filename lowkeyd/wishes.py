@@ -5,6 +5,7 @@ The database has one writer, so that a command never writes while a daemon lives
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,7 @@ def retry(settings: config.Config, paths: Places | None) -> int:
     """Make photos ready again: all that failed or wait, or these, done ones too. Returns how many."""
     if paths is None:
         return int(_have_answered(settings, {"retry": None})["retried"])
-    return sum(
-        int(_have_answered(settings, {"retry": _sendable(paths[start : start + _AT_ONCE])})["retried"])
-        for start in range(0, len(paths), _AT_ONCE)
-    )
+    return sum(int(_have_answered(settings, {"retry": part})["retried"]) for part in _in_parts(paths))
 
 
 def ignore(settings: config.Config, paths: Places, *, undo: bool) -> int:
@@ -89,9 +87,8 @@ def hand_in(settings: config.Config, paths: Places) -> HandedIn:
     """Have photos of the watched folders queued before all others, whether they were seen before or not."""
     queued, running, done, at = 0, 0, 0, time.time()
     refused: list[tuple[str, str, str]] = []
-    for start in range(0, len(paths), _AT_ONCE):
-        question = {"hand_in": _sendable(paths[start : start + _AT_ONCE]), "at": at}
-        reply = _have_answered(settings, question)
+    for part in _in_parts(paths):
+        reply = _have_answered(settings, {"hand_in": part, "at": at})
         queued, running, done = queued + reply["queued"], running + reply["running"], done + reply["done"]
         refused += [(watch, path, why) for watch, path, why in reply["refused"]]
     return HandedIn(queued, running, done, tuple(refused))
@@ -121,6 +118,10 @@ def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[st
     with lock.hold(state), Queue(location.database(state)) as photos:
         notes = Notes(photos)
         return answer(question, photos, Gate(settings.schedule, (), 0.0, notes), Roots(trees(settings), notes))
+
+
+def _in_parts(paths: Places) -> Iterator[list[tuple[str, str]]]:
+    return (_sendable(paths[start : start + _AT_ONCE]) for start in range(0, len(paths), _AT_ONCE))
 
 
 def _sendable(paths: Places) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import torch
 
 _AT_FIRST = 16
-"""One by one costs twice as much per face; on a CPU more than this gain nothing."""
+"""One by one costs twice as much per face; on a CPU more than this gains nothing."""
 _MOST = 64
 _SHARE = 0.8
 """Of free memory; other programs, and gaps between what is allocated, have the rest."""

@@ -92,9 +92,10 @@ class Engine:
     def optimise(self, faces: WorkingFaces, preset: str, on_step: Callable[[int, int], None]) -> Tensor:
         """All differences, N x 3 x S x S, in batches as large as memory has room for. Raises OptimiserFailed."""
         steps = paper.STEPS if preset == PAPER else PRESETS[preset].steps
-        left, done, deltas = faces, 0, []
+        left = faces
+        deltas: list[Tensor] = []
         while len(left):
-            batch = left.part(slice(self._size.faces))
+            batch, done = left.part(slice(self._size.faces)), steps * len(deltas)
             total = done + steps * math.ceil(len(left) / self._size.faces)
             try:
                 deltas.append(self._batch(batch, preset, partial(_tell, on_step, count(done + 1), total)))
@@ -102,7 +103,7 @@ class Engine:
                 if not self._size.halve(len(batch)):
                     raise
             else:
-                left, done = left.part(slice(len(batch), None)), done + steps
+                left = left.part(slice(len(batch), None))
         return torch.cat(deltas)
 
     def _batch(self, faces: WorkingFaces, preset: str, on_step: Callable[[], None]) -> Tensor:

@@ -45,6 +45,5 @@ def _show(failure: lookup.Failure, style: str, console: Console) -> None:
     console.print(Text(readable(title), style))
     if failure.advice:
         console.print(shown.indented(2, Text(readable(failure.advice))))
-    names = [shown.indented(4, Text(name)) for name in failure.photos]
-    for line in [*names, *shown.more(4, failure.count, len(failure.photos))]:
+    for line in shown.named(failure.photos, failure.count):
         console.print(line)

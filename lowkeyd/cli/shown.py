@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 
 import typer
 from rich.console import Console
@@ -28,6 +29,11 @@ def document(content: object) -> None:
 def indented(columns: int, text: Text) -> Padding:
     """With what does not fit into the line beneath itself."""
     return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def named(names: Sequence[str], number: int) -> list[Padding]:
+    """Some of `number` things by their names, and how many more there are."""
+    return [*(indented(4, Text(name)) for name in names), *more(4, number, len(names))]
 
 
 def more(columns: int, number: int, named: int) -> list[Padding]:

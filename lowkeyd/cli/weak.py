@@ -39,8 +39,7 @@ def weak(
     for group in groups:
         title = f"{shown.count(group['count'], 'photo')} still recognised by {', '.join(group['by'])}"
         console.print(Text(readable(title), "yellow"))
-        names = [shown.indented(4, Text(name)) for name in group["photos"]]
-        for line in [*names, *shown.more(4, group["count"], len(names))]:
+        for line in shown.named(group["photos"], group["count"]):
             console.print(line)
     console.print(Text(_ADVICE))
 

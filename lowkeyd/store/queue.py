@@ -311,19 +311,20 @@ class Queue:
 
     def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
         """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
-        stuck = photos.c.state.in_((State.FAILED, State.WAITING))
-        again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
-        with self.transaction() as connection:
-            if paths is None:
-                return connection.execute(again.where(stuck)).rowcount
-            return sum(connection.execute(again.where(stuck, these)).rowcount for these in _named(paths))
+        return self._start_over((State.FAILED, State.WAITING), paths, now)
 
     def redo(self, paths: Iterable[tuple[str, bytes]], now: float) -> int:
         """Make those of the given photos ready that are done, or have no face. Returns how many."""
-        ended = update(photos).where(photos.c.state.in_((State.DONE, State.NO_FACE)))
-        again = ended.values(state=State.READY, changed_at=now, **_FRESH)
+        return self._start_over((State.DONE, State.NO_FACE), paths, now)
+
+    def _start_over(self, ended: Sequence[State], paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
+        mine = update(photos).where(photos.c.state.in_(ended))
+        again = mine.values(state=State.READY, changed_at=now, **_FRESH)
         with self.transaction() as connection:
-            return sum(connection.execute(again.where(these)).rowcount for these in _named(paths))
+            if paths is None:
+                return connection.execute(again).rowcount
+            chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
+            return sum(connection.execute(again.where(these)).rowcount for these in chosen)
 
     def is_due(self, now: float, without: Collection[str] = ()) -> bool:
         """Whether `claim` would find a photo."""
@@ -352,11 +353,6 @@ class Queue:
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + _PATHS_PER_QUERY] for start in range(0, len(items), _PATHS_PER_QUERY))
-
-
-def _named(paths: Iterable[tuple[str, bytes]]) -> Iterator[ColumnElement[bool]]:
-    """Those of the given watches and paths, a part at a time."""
-    return (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
 
 
 def _in_work(job: Job) -> ColumnElement[bool]:

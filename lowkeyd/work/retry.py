@@ -61,9 +61,8 @@ def after(error: TryLater, job: Job, now: float) -> Wait | Again | GiveUp:
 def _after_want_of_memory(error: OutOfMemory, attempts: int, now: float) -> Wait | Again | GiveUp:
     if attempts == 1:
         return Again()
-    waits = _MEMORY_WAITS_S[attempts - 2 : attempts - 1]
-    if waits:
-        return Wait(now + waits[0], counted=True)
+    if attempts <= 1 + len(_MEMORY_WAITS_S):
+        return Wait(now + _MEMORY_WAITS_S[attempts - 2], counted=True)
     return GiveUp(error.stage, f"{error.reason}, alone and in a fresh worker too", error.advice)
 
 
