@@ -35,7 +35,7 @@ _NO_JUDGE = (
     "No independent judge: every recogniser above was attacked itself. `lowkeyd models list` names networks that can"
     " judge; then run the demo with --judge NAME."
 )
-_ENDED = (State.DONE, State.NO_FACE, State.FAILED)
+_ENDED = (State.DONE, State.NO_FACE, State.FAILED, State.IGNORED)
 
 
 def demo(
@@ -173,13 +173,16 @@ def _doing(seen: Snapshot) -> dict[str, Any]:
         return {"description": "Optimising", "completed": steps[0][0], "total": steps[0][1]}
     if seen.running:
         return {"description": f"At work: {seen.running[0].stage}"}
+    if seen.waiting:
+        return {"description": f"Waiting: {seen.waiting[0].reason}"}
     return {"description": "Waiting until the photo is quiet, loading the networks"}
 
 
 def _show(library: _Library, photo: Delivered, console: Console) -> None:
     name = os.fsdecode(photo.path)
     if photo.verdict is None or photo.delivery is None:
-        console.print(f"{name}: {photo.state.value}; see {library.log}", style="red")
+        why = f": {photo.reason}" if photo.reason else ""
+        console.print(readable(f"{name}: {photo.state.value}{why} (log: {library.log})"), style="red", soft_wrap=True)
         return
     delivered = library.outbox / os.fsdecode(photo.delivery)
     sheet = library.root / f"{delivered.stem}-before-and-after.png"

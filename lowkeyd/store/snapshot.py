@@ -54,11 +54,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Delivered:
-    """A finished photo: the delivered file relative to the outbox, and the judges' word as kept (JSON)."""
+    """A photo as reports have it: the delivered file relative to the outbox, the judges' word as kept (JSON), and why
+    nothing was delivered."""
 
     watch: str
     path: bytes
     state: State
+    reason: str | None
     delivery: bytes | None
     verdict: dict[str, Any] | None
     seconds: float | None
@@ -88,11 +90,11 @@ def read(path: Path, rows: int) -> Snapshot:
 
 def delivered(path: Path) -> list[Delivered]:
     """Every photo with its delivery and verdict, for reports. Raises StoreError."""
-    query = "SELECT watch, path, state, delivery_path, verdict, seconds FROM photo ORDER BY watch, path"
+    query = "SELECT watch, path, state, reason, delivery_path, verdict, seconds FROM photo ORDER BY watch, path"
     with reading(path) as connection:
         return [
-            Delivered(watch, name, State(state), delivery, json.loads(verdict) if verdict else None, seconds)
-            for watch, name, state, delivery, verdict, seconds in connection.execute(query)
+            Delivered(watch, name, State(state), reason, delivery, json.loads(verdict) if verdict else None, seconds)
+            for watch, name, state, reason, delivery, verdict, seconds in connection.execute(query)
         ]
 
 

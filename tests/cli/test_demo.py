@@ -1,10 +1,14 @@
-"""What the demo refuses before it starts a daemon: with these it would wait for ever."""
+"""What the demo refuses before it starts a daemon, and when it ends: else it would wait for ever."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lowkeyd.cli import demo
+from lowkeyd.model import Photo, Signature
 from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
@@ -45,3 +49,19 @@ def test_a_library_that_is_there_already(lowkeyd: Lowkeyd, tmp_path: Path) -> No
     (tmp_path / "library" / "state").mkdir(parents=True)
     with Queue(location.database(tmp_path / "library" / "state")):
         assert "already; name another folder" in refusal(lowkeyd, "x.jpg")
+
+
+def test_a_photo_that_is_left_alone_ends_it_and_is_told_of(lowkeyd: Lowkeyd, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def daemon(library: demo._Library) -> Iterator[SimpleNamespace]:
+        with Queue(location.database(library.state)) as photos:
+            photos.offer([Photo("inbox", b"x.dng", Signature(1, 1))], 1.0)
+            (job,) = photos.claim(1, 1.0)
+            photos.leave_alone(job, "raw: not developed here", "Nothing to do.", 2.0)
+        yield SimpleNamespace(poll=lambda: 9, returncode=9)  # who waits any longer is told that it died
+
+    monkeypatch.setattr(demo, "_daemon", daemon)
+    Path("x.dng").touch()
+    result = lowkeyd("demo", "x.dng", "-o", "library")
+    assert result.code == 1
+    assert "x.dng: ignored: raw: not developed here" in result.out
