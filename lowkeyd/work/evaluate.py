@@ -5,6 +5,7 @@ another, clean photo of a protected person. Rank-k: the share of probes whose ow
 gallery. Verification: the share of pairs of one person that a recogniser accepts at its threshold.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
@@ -17,6 +18,7 @@ from lowkeyd import config
 from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.engine import Engine
 from lowkeyd.errors import ConfigError, PhotoError, TryLater
+from lowkeyd.folders import originals
 from lowkeyd.imaging.decode import Picture, decode
 from lowkeyd.imaging.encode import encode, halved, recompress
 from lowkeyd.model import Face, Pixels, Visibility
@@ -105,10 +107,8 @@ class Gallery:
         return face, len(pixels), [vectors[0] for vectors in self._engine.embed([(pixels, face)])]
 
     def _read(self, path: Path) -> Picture:
-        try:
-            return decode(path.read_bytes(), self._limits)
-        except OSError as error:
-            raise TryLater(f"cannot be read: {error.strerror}") from error
+        content = originals.read(Path(os.path.realpath(path)), int(self._limits.max_megabytes * 1e6))
+        return decode(content, self._limits)
 
     def choose(self, count: int | None) -> list[int]:
         """People to protect, evenly spread over those who can be looked for. Raises ConfigError when nobody can."""

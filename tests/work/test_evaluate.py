@@ -1,9 +1,14 @@
-"""The shares that an evaluation prints, against cases worked out by hand."""
+"""The shares that an evaluation prints, against cases worked out by hand; photos that cannot be used."""
+
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from lowkeyd.work.evaluate import FORMS, rates
+from lowkeyd import config
+from lowkeyd.work.evaluate import FORMS, Gallery, rates
+from lowkeyd.work.people import Person
 
 GALLERY = np.array([[float(x), 0.0] for x in range(100)], np.float32)
 
@@ -29,3 +34,12 @@ def test_forms_change_what_they_say(form: str) -> None:
     stored = FORMS[form](photo)
     assert stored.shape == ((20, 30, 3) if "half" in form else photo.shape)
     assert np.array_equal(stored, photo) == (form == "as delivered")
+
+
+def test_a_photo_that_cannot_be_read_is_skipped_and_told_of(tmp_path: Path) -> None:
+    gone, folder = tmp_path / "gone.jpg", tmp_path / "folder.jpg"
+    folder.mkdir()
+    no_networks = cast(Any, None)
+    known = Gallery([Person("a", gone, None), Person("b", folder, None)], no_networks, config.Config(), lambda: None)
+    assert len(known) == 0
+    assert known.skipped == {gone: "cannot be read: No such file or directory", folder: "is not a regular file"}
