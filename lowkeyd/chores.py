@@ -1,7 +1,6 @@
 """What the daemon does now and then beside photos: a backup of its database every day, and, where that is wished,
 figures for Prometheus and a digest for a hook."""
 
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +10,9 @@ import structlog
 
 from lowkeyd import config, health, metrics
 from lowkeyd.errors import StoreError
-from lowkeyd.finding import worst
+from lowkeyd.finding import Finding, worst
 from lowkeyd.hook import Hook
-from lowkeyd.status import take
-from lowkeyd.store import backup, location, lookup
+from lowkeyd.store import backup, location
 
 log = structlog.get_logger()
 
@@ -53,17 +51,25 @@ class Teller:
         return self._hook is not None or bool(self._settings.metrics.textfile)
 
     def tell(self) -> None:
-        """Nobody's trouble with being told is trouble of the daemon's."""
+        """Write the figures and call the hook. Failures are logged: one does not keep the other from being told, and
+        none stops the daemon."""
         try:
-            findings = health.check(self._settings)
-            if self._settings.metrics.textfile:
-                status = take(self._settings, rows=0)
-                database = location.database(self._settings.state.path)
-                progress = lookup.progress(database, status.taken_at, status.offline)
-                disk = os.statvfs(self._settings.outbox.path)
-                text = metrics.render(status, progress, disk.f_bavail * disk.f_frsize, worst(findings))
-                metrics.write(Path(self._settings.metrics.textfile), text)
-            if self._hook is not None:
-                self._hook.turn(findings, time.time())
-        except (StoreError, OSError) as error:
+            signs = health.gather(self._settings)
+        except StoreError as error:
             log.warning("could not tell", reason=str(error))
+            return
+        findings = health.judge(signs)
+        for told in (self._write, self._call):
+            try:
+                told(signs, findings)
+            except (StoreError, OSError) as error:
+                log.warning("could not tell", reason=str(error))
+
+    def _write(self, signs: health.Signs, findings: list[Finding]) -> None:
+        if self._settings.metrics.textfile:
+            text = metrics.render(signs.status, signs.progress, worst(findings))
+            metrics.write(Path(self._settings.metrics.textfile), text)
+
+    def _call(self, _signs: health.Signs, findings: list[Finding]) -> None:
+        if self._hook is not None:
+            self._hook.turn(findings, time.time())

@@ -59,6 +59,10 @@ def _zone(name: str) -> str:
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
 
+_WARN_MB = 300.0
+"""Space for some hundred copies beyond what has to stay free."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -81,6 +85,11 @@ class Outbox(_Section):
     on_rename: Literal["follow", "keep"] = "follow"
     on_delete: Literal["keep", "delete", "trash"] = "keep"
     min_free_mb: float = Field(default=200.0, ge=0)
+
+    @property
+    def tight_bytes(self) -> float:
+        """Whoever has less space than this is told, while there is still time to make some."""
+        return (self.min_free_mb + _WARN_MB) * 1e6
 
 
 class Metadata(_Section):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 import time
@@ -16,11 +17,11 @@ from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.finding import Finding, Level
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.store import location, lookup
+from lowkeyd.work.roots import check_folders
 
 _PROBE_S = 300.0
 """Loading torch from a cold and slow disk takes a minute."""
 _MOST_FOLDERS = 1_000_000
-_FREE_BYTES = 500_000_000
 _FIXED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
 """SQLite versions from which on, each in its series, the WAL-reset bug is mended; the last for all that follow too."""
 _NODES = ("nvidiactl", "nvidia-uvm", "nvidia0")
@@ -66,9 +67,13 @@ def user(uid: int) -> Finding:
 def folders(settings: config.Config) -> Finding:
     """Watched folders, outbox and state: there, apart from each other, on disks that they can be on."""
     try:
-        config.check_folders(settings)
+        check_folders(settings)
     except ConfigError as error:
         return Finding(Level.BROKEN, "folders", str(error), "Make or mount them, or mend the configuration.")
+    away = [watch.name for watch in settings.watch if not os.path.isdir(watch.path)]
+    if away:
+        what = f"away: {', '.join(away)}; nothing is done about the photos there meanwhile"
+        return Finding(Level.DEGRADED, "folders", what, "Mount their disks.")
     kinds = {watch.name: mounts.kind(watch.path) for watch in settings.watch}
     told = ", ".join(f"{name} on {kind or 'an unknown file system'}" for name, kind in kinds.items())
     return Finding(Level.FINE, "folders", f"all there: {told}; state on {mounts.kind(settings.state.path)}")
@@ -88,12 +93,9 @@ def space(settings: config.Config) -> Iterator[Finding]:
     """Of outbox and state."""
     for name, folder in (("outbox", settings.outbox.path), ("state", settings.state.path)):
         with contextlib.suppress(OSError):
-            disk = os.statvfs(folder)
-            free = disk.f_bavail * disk.f_frsize
-            level = Level.FINE if free >= _FREE_BYTES else Level.DEGRADED
-            yield Finding(
-                level, f"space of {name}", f"{free / 1e9:.1f} GB free", "" if level is Level.FINE else "Make room."
-            )
+            free = shutil.disk_usage(folder).free
+            level, advice = (Level.DEGRADED, "Make room.") if free < settings.outbox.tight_bytes else (Level.FINE, "")
+            yield Finding(level, f"space of {name}", f"{free / 1e9:.1f} GB free", advice)
 
 
 def sqlite(version: tuple[int, ...]) -> Finding:

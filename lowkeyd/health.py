@@ -4,7 +4,6 @@ A process can be up, all its threads running, and still nothing come out of it. 
 end, is a photo ready that nobody takes, when did the last one come to its end.
 """
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,37 +19,30 @@ _SCAN_S = 3600.0
 """The first walk over a large library takes its time; so much is always granted."""
 _STUCK_S = 3600.0
 """No batch takes longer on any machine that is fit for it: taste."""
-_FREE_BYTES = 500_000_000
-_FREE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class Signs:
-    """All that is judged. `free` is the space for the outbox: bytes that are left, and of how many."""
+    """All that is judged. `scan_every_s` is the longest time between two scans of one folder."""
 
     status: Status
     progress: Progress
     scan_every_s: float
-    free: tuple[int, int]
 
 
 def check(settings: config.Config) -> list[Finding]:
     """Look and judge; what cannot be looked at is broken."""
-    database = location.database(settings.state.path)
     try:
-        status = take(settings, rows=0)
-        progress = lookup.progress(database, status.taken_at, status.offline)
+        return judge(gather(settings))
     except StoreError as error:
         return [Finding(Level.BROKEN, "database", str(error), "See `lowkeyd doctor`.")]
-    return judge(Signs(status, progress, settings.scan.every_s, _free(settings)))
 
 
-def _free(settings: config.Config) -> tuple[int, int]:
-    try:
-        disk = os.statvfs(settings.outbox.path)
-    except OSError:
-        return 0, 0
-    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+def gather(settings: config.Config) -> Signs:
+    """Look. Raises StoreError when there is nothing to look at."""
+    status = take(settings, rows=0)
+    progress = lookup.progress(location.database(settings.state.path), status.taken_at, status.offline)
+    return Signs(status, progress, max(settings.scan.every_s, settings.scan.blind_every_s))
 
 
 def judge(signs: Signs) -> list[Finding]:
@@ -69,7 +61,7 @@ def judge(signs: Signs) -> list[Finding]:
         *_waiting(signs),
         *_workers(daemon),
         *_roots(signs.status),
-        _disk(signs),
+        _disk(signs.status),
     ]
 
 
@@ -120,9 +112,10 @@ def _roots(status: Status) -> list[Finding]:
     ]
 
 
-def _disk(signs: Signs) -> Finding:
-    free, size = signs.free
-    what = f"{free / 1e9:.1f} GB are free for the outbox"
-    if free < min(_FREE_BYTES, size * _FREE_SHARE) or not size:
-        return Finding(Level.DEGRADED, "disk", what, "Make room, or mount the outbox's disk.")
+def _disk(status: Status) -> Finding:
+    if status.free_bytes is None:
+        return Finding(Level.DEGRADED, "disk", "the outbox cannot be looked at", "Mount its disk, or make the folder.")
+    what = f"{status.free_bytes / 1e9:.1f} GB are free for the outbox"
+    if status.is_tight:
+        return Finding(Level.DEGRADED, "disk", what, "Make room.")
     return Finding(Level.FINE, "disk", what)

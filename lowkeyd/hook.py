@@ -32,30 +32,36 @@ class Hook:
     def turn(self, findings: list[Finding], now: float) -> None:
         """Call the command if there is something new, and enough time has passed. Raises StoreError, OSError."""
         told = self._told(now)
-        if now - told["at"] < self._settings.every_s:
+        if now - told["tried_at"] < self._settings.every_s:
             return
         digest = lookup.digest(self._database, told["id"], _NAMES)
         health = worst(findings).name.lower()
         if digest.last_id == told["id"] and health == told["health"]:
             return
+        news = asdict(digest)
+        del news["last_id"]  # where this ends is for us to remember
         message = {
             "version": 1,
-            "since": told["at"],
+            "since": told["since"],
             "until": now,
-            **asdict(digest),
+            **news,
             "health": health,
             "findings": [asdict(f) | {"level": f.level.name.lower()} for f in findings if f.level is not Level.FINE],
         }
-        delivered = self._call(message)
         # What was not delivered is told once more, but no sooner than anything else.
-        self._remember({"id": digest.last_id, "health": health, "at": now} if delivered else told | {"at": now})
+        self._remember(_told(digest.last_id, health, now) if self._call(message) else told | {"tried_at": now})
 
     def _told(self, now: float) -> dict[str, Any]:
         try:
             told: dict[str, Any] = json.loads(self._memory.read_text(encoding="utf-8"))
-            return {"id": int(told["id"]), "health": str(told["health"]), "at": min(float(told["at"]), now)}
+            return {
+                "id": int(told["id"]),
+                "health": str(told["health"]),
+                "since": min(float(told["since"]), now),
+                "tried_at": min(float(told["tried_at"]), now),
+            }
         except (OSError, ValueError, KeyError, TypeError):  # the first time: what lies in the past is no news
-            told = {"id": lookup.digest(self._database, 0, 0).last_id, "health": "fine", "at": now}
+            told = _told(lookup.digest(self._database, 0, 0).last_id, "fine", now)
             self._remember(told)
             return told
 
@@ -86,3 +92,8 @@ class Hook:
         if called.returncode:
             log.warning("hook failed", exit_code=called.returncode)
         return called.returncode == 0
+
+
+def _told(last_id: int, health: str, now: float) -> dict[str, Any]:
+    """What is remembered of a call: up to which event and which moment it told, and when the command was tried last."""
+    return {"id": last_id, "health": health, "since": now, "tried_at": now}

@@ -16,7 +16,7 @@ from lowkeyd.store.lookup import Progress
 Sample = tuple[dict[str, str], float]
 
 
-def render(status: Status, progress: Progress, free_bytes: int, health: Level) -> str:
+def render(status: Status, progress: Progress, health: Level) -> str:
     """The whole file."""
     now, daemon = status.taken_at, status.photos.daemon or {}
     photos = [({"watch": w, "state": s.value}, status.count(s, w)) for w in status.watches for s in State]
@@ -33,7 +33,7 @@ def render(status: Status, progress: Progress, free_bytes: int, health: Level) -
         _gauge("lowkeyd_last_photo_timestamp_seconds", "When a photo last came to its end.", _one(progress.ended_at)),
         _gauge("lowkeyd_worker_busy", "Whether the worker of a device has photos in hand.", busy),
         _gauge("lowkeyd_folder_offline", "Whether a watched folder's disk is away.", offline),
-        _gauge("lowkeyd_outbox_free_bytes", "Space that is left for copies.", _one(free_bytes)),
+        _gauge("lowkeyd_outbox_free_bytes", "Space that is left for copies.", _one(status.free_bytes)),
         _gauge("lowkeyd_health", "As `lowkeyd health` has it: 0 fine, 1 degraded, 2 broken.", _one(health)),
         _gauge("lowkeyd_written_timestamp_seconds", "When this file was written.", _one(now)),
     ]  # fmt: skip

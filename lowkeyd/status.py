@@ -1,6 +1,6 @@
 """One snapshot of everything, as `lowkeyd status` prints it and as JSON with a versioned schema."""
 
-import os
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -34,7 +34,7 @@ _SILENT_S = 90.0
 class Status:
     """What the daemon has done, is doing and will do. `alive` is whether it runs now; `watched` are the names of the
     folders in the configuration; `last` are the last deliveries, the newest first; `free_bytes` are left for
-    copies, as far as that can be told."""
+    copies, as far as that can be told, and fewer than `tight_bytes` are few."""
 
     alive: bool
     watched: tuple[str, ...]
@@ -44,10 +44,28 @@ class Status:
     last: tuple[Event, ...] = ()
     pace: Pace | None = None
     free_bytes: int | None = None
+    tight_bytes: float = 0.0
 
     def count(self, state: State, watch: str | None = None) -> int:
         """Photos in a state, of one watch or of all."""
         return sum(n for (name, s), n in self.photos.counts.items() if s is state and watch in (None, name))
+
+    @property
+    def to_go(self) -> int:
+        """Photos that are on their way to a copy."""
+        return sum(self.count(state) for state in (State.READY, State.RUNNING, State.PUBLISHING))
+
+    @property
+    def left_s(self) -> tuple[float, float] | None:
+        """How long those will take, at best and at worst; None if that is unknown, or nothing is done about them."""
+        if self.pace is None or not self.to_go or not self.alive or self.hold:
+            return None
+        return self.pace.left_s(self.to_go)
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether there is hardly room for copies, or that cannot be told."""
+        return self.free_bytes is None or self.free_bytes < self.tight_bytes
 
     @property
     def watches(self) -> list[str]:
@@ -94,7 +112,7 @@ class Status:
             "failed": _as_json(self.photos.failed),
             "last": _as_json(self.last),
             "photos_per_s": None if self.pace is None else self.pace.per_s,
-            "left_s": None if self.pace is None else self.pace.left_s(self.count(State.READY)),
+            "left_s": self.left_s,
             "free_bytes": self.free_bytes,
         }
 
@@ -114,7 +132,8 @@ def take(settings: config.Config, rows: int) -> Status:
     pace_now = pace.of([event.at for event in ended], status.taken_at)
     delivered = [event for event in ended if event.state is State.DONE]
     last = tuple(delivered[: min(rows, _LAST)])
-    return replace(status, last=last, pace=pace_now, free_bytes=_free(status.outbox))
+    free_bytes, tight_bytes = _free(status.outbox), settings.outbox.tight_bytes
+    return replace(status, last=last, pace=pace_now, free_bytes=free_bytes, tight_bytes=tight_bytes)
 
 
 def _ended(database: Path) -> list[Event]:
@@ -126,8 +145,7 @@ def _ended(database: Path) -> list[Event]:
 
 def _free(folder: Path) -> int | None:
     with suppress(OSError):
-        disk = os.statvfs(folder)
-        return disk.f_bavail * disk.f_frsize
+        return shutil.disk_usage(folder).free
     return None
 
 

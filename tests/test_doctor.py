@@ -1,8 +1,10 @@
 """Each of its eyes; `tests/cli/test_doctor.py` has the command."""
 
 import os
+import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from lowkeyd import config, doctor
 from lowkeyd.finding import Level
 from lowkeyd.model import Photo, Signature
 from lowkeyd.store import location
+from lowkeyd.store.notes import KnownRoot, Notes
 from lowkeyd.store.queue import Queue
 from tests.home import Home
 
@@ -44,6 +47,21 @@ def test_missing_folders_and_an_outbox_that_refuses_are_broken(home: Home, setti
     assert os.listdir(home.outbox) == [], "the probe leaves nothing behind"
     home.outbox.rmdir()
     assert (doctor.folders(settings).level, doctor.outbox(settings).level) == (Level.BROKEN, Level.BROKEN)
+
+
+def test_a_watched_disk_that_is_away_is_no_fault_of_the_configuration(home: Home, settings: config.Config) -> None:
+    with Queue(location.database(home.state)) as photos:
+        Notes(photos).note_root("inbox", KnownRoot(os.fsencode(home.inbox), "1:2", filled=True))
+    home.inbox.rmdir()
+    finding = doctor.folders(settings)
+    assert (finding.level, "away: inbox" in finding.what) == (Level.DEGRADED, True)
+
+
+def test_space_is_tight_before_work_waits_for_it(settings: config.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = settings.model_copy(update={"outbox": settings.outbox.model_copy(update={"min_free_mb": 5000.0})})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5_200_000_000))
+    assert {finding.level for finding in doctor.space(wanted)} == {Level.DEGRADED}
+    assert {finding.level for finding in doctor.space(settings)} == {Level.FINE}
 
 
 def test_a_sound_database_is_told_from_a_damaged_one(home: Home, settings: config.Config) -> None:

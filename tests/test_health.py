@@ -1,4 +1,4 @@
-"""Pure: what is judged of which signs. `tests/cli/test_health.py` looks at a daemon."""
+"""What is judged of which signs. `tests/cli/test_health.py` looks at a daemon."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from lowkeyd import config
 from lowkeyd.finding import Level, worst
-from lowkeyd.health import Signs, judge
+from lowkeyd.health import Signs, gather, judge
 from lowkeyd.status import Status
+from lowkeyd.store import location
 from lowkeyd.store.lookup import Progress
+from lowkeyd.store.queue import Queue
 from lowkeyd.store.snapshot import Snapshot
+from tests.home import Home
 
 NOW = 1_700_000_000.0
 HOUR_S = 3600.0
@@ -25,7 +29,13 @@ def report(**changes: Any) -> dict[str, Any]:
 
 def signs(daemon: dict[str, Any] | None, progress: Progress = NOTHING_TO_DO, *, alive: bool = True) -> Signs:
     photos = Snapshot({}, 0, 0, (), (), (), daemon)
-    return Signs(Status(alive, ("inbox",), NOW, Path("/outbox"), photos), progress, 900.0, (10**11, 10**12))
+    status = Status(alive, ("inbox",), NOW, Path("/outbox"), photos, free_bytes=10**11, tight_bytes=5e8)
+    return Signs(status, progress, 900.0)
+
+
+def with_room(free_bytes: int | None) -> Signs:
+    given = signs(report())
+    return replace(given, status=replace(given.status, free_bytes=free_bytes))
 
 
 def verdict(given: Signs) -> tuple[Level, str]:
@@ -57,13 +67,25 @@ def test_a_daemon_with_nothing_to_do_is_fine() -> None:
             Level.DEGRADED,
             "worker cpu",
         ),
-        (replace(signs(report()), free=(10**6, 10**12)), Level.DEGRADED, "disk"),
-        (replace(signs(report()), free=(0, 0)), Level.DEGRADED, "disk"),
+        (with_room(10**6), Level.DEGRADED, "disk"),
+        (with_room(None), Level.DEGRADED, "disk"),
     ],
 )
 def test_what_is_in_its_way_or_broken_is_told_by_its_name(given: Signs, level: Level, about: str) -> None:
     assert verdict(given) == (level, about)
     assert all(finding.advice for finding in judge(given) if finding.level), "whoever is woken is told what to do"
+
+
+def test_scans_that_are_wanted_seldom_are_not_late() -> None:
+    seldom = replace(signs(report(scanned_at=NOW - 2 * HOUR_S)), scan_every_s=4 * HOUR_S)
+    assert verdict(seldom)[0] is Level.FINE
+
+
+def test_folders_that_are_scanned_only_set_the_pace_too(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.configure(scan={"every_s": 60.0, "blind_every_s": 14_400.0})
+    with Queue(location.database(home.state)):
+        assert gather(config.load(home.config)).scan_every_s == 14_400.0
 
 
 def test_a_first_scan_gets_an_hour() -> None:

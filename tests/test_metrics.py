@@ -13,11 +13,12 @@ NOW = 1_700_000_000.0
 
 def status(daemon: dict[str, object] | None) -> Status:
     counts = {("inbox", State.DONE): 7, ('a "quoted"\nname', State.FAILED): 1}
-    return Status(True, ("inbox",), NOW, Path("/outbox"), Snapshot(counts, 2, 0, (), (), (), daemon))
+    photos = Snapshot(counts, 2, 0, (), (), (), daemon)
+    return Status(True, ("inbox",), NOW, Path("/outbox"), photos, free_bytes=10**9)
 
 
 def rendered(daemon: dict[str, object] | None, progress: Progress) -> list[str]:
-    text = metrics.render(status(daemon), progress, 10**9, Level.DEGRADED)
+    text = metrics.render(status(daemon), progress, Level.DEGRADED)
     assert text.endswith("\n")
     return text.splitlines()
 

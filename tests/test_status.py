@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from lowkeyd import config
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage, State
+from lowkeyd.pace import Pace
 from lowkeyd.status import JSON_VERSION, take
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
@@ -87,3 +89,14 @@ def test_the_keys_of_the_json_are_a_promise(settings: config.Config) -> None:
 def test_before_the_first_run_there_is_nothing_to_see(settings: config.Config) -> None:
     with pytest.raises(StoreError, match="no database yet"):
         take(settings, rows=10)
+
+
+def test_what_is_on_its_way_takes_its_time_what_is_held_back_has_none(settings: config.Config) -> None:
+    fill(settings)
+    working = replace(take(settings, rows=0), alive=True, pace=Pace(1.0, 4, 1.0))
+    assert working.to_go == 1
+    assert working.left_s is not None
+    assert working.left_s[0] < 1 < working.left_s[1]
+    held = replace(working.photos, daemon={"hold": {"kind": "paused", "reason": "a film"}})
+    for idle in (replace(working, alive=False), replace(working, photos=held), replace(working, pace=None)):
+        assert idle.left_s is idle.as_json()["left_s"] is None

@@ -10,11 +10,10 @@ from rich.text import Text
 
 from lowkeyd.cli import shown
 from lowkeyd.cli.history import outcome
-from lowkeyd.model import State, readable
+from lowkeyd.model import readable
 from lowkeyd.status import Status
 
 _BAR_COLUMNS = 16
-_LOW_BYTES = 500_000_000
 
 
 def workers(status: Status) -> list[RenderableType]:
@@ -45,14 +44,12 @@ def _worker(worker: dict[str, Any]) -> RenderableType:
 
 def pace(status: Status) -> list[RenderableType]:
     """How fast it goes and how long the rest will take, if photos are on their way and enough of them came through."""
-    left = sum(status.count(state) for state in (State.READY, State.RUNNING, State.PUBLISHING))
-    if not left or not status.alive or status.hold:  # what is held back has no pace
+    if not status.to_go or not status.alive or status.hold:  # what is held back has no pace
         return []
-    if status.pace is None:
-        return [Text(f"{shown.count(left, 'photo')} to go; how long it takes will show after a few.", "dim")]
-    best, worst = status.pace.left_s(left)
-    speed = _speed(status.pace.per_s)
-    return [Text(f"{speed} · {shown.count(left, 'photo')} to go: {_band(best, worst)}")]
+    to_go = f"{shown.count(status.to_go, 'photo')} to go"
+    if status.pace is None or status.left_s is None:
+        return [Text(f"{to_go}; how long it takes will show after a few.", "dim")]
+    return [Text(f"{_speed(status.pace.per_s)} · {to_go}: {_band(*status.left_s)}")]
 
 
 def _speed(per_s: float) -> str:
@@ -89,5 +86,5 @@ def room(status: Status) -> list[RenderableType]:
     """What is left for copies."""
     if status.free_bytes is None:
         return [Text("The outbox cannot be looked at.", "red")]
-    low = status.free_bytes < _LOW_BYTES
-    return [Text(f"{status.free_bytes / 1e9:,.1f} GB free for copies", "yellow" if low else "dim")]
+    look = "yellow" if status.is_tight else "dim"
+    return [Text(f"{status.free_bytes / 1e9:,.1f} GB free for copies", look)]

@@ -1,6 +1,6 @@
 """Decides whether any photo may be worked on now, and says why not: paused by a person, quiet hours, no space."""
 
-import os
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +86,6 @@ class Gate:
 def _free_mb(folder: Path) -> float | None:
     """What may still be written there; None when that cannot be told, which writing will."""
     try:
-        status = os.statvfs(folder)
+        return shutil.disk_usage(folder).free / 1e6
     except OSError:
         return None
-    return status.f_bavail * status.f_frsize / 1e6
