@@ -38,7 +38,8 @@ def protect(
     With --queue the daemon protects them, before all others, and the copies go to its outbox; what is done already
     stays as it is, what failed is tried again. If none runs, they wait for the next one.
 
-    Exits with 1 if any photo failed or has no face; with --queue, if any is not for the daemon.
+    Exits with 1 if any photo failed, or has no face and [outbox] no_face is not "copy"; with --queue, if any is not for
+    the daemon.
 
     Example: lowkeyd protect holiday.jpg party.heic -o protected/
     """
@@ -134,22 +135,27 @@ class _Run:
         self._advance()
         match outcome:
             case Protected():
-                try:
-                    delivered = self._write(photo, outcome)
-                except (OutboxUnavailable, PhotoError) as error:
-                    self._fail(photo, error)
-                    return
                 weak = f" (weak: {outcome.verdict.told})" if outcome.verdict.strength is Strength.WEAK else ""
-                self._say(f"{readable(photo)} → {readable(delivered)}{weak}")
+                self._place(photo, outcome.content, outcome.suffix, weak)
+            case NoFace(content=bytes() as content, suffix=suffix):
+                self._place(photo, content, suffix, " (no face was found)")
             case NoFace():
                 self._fail(photo, "no face was found")
             case error:
                 self._fail(photo, f"at {error.stage}: {error.reason}. {error.advice}")
 
-    def _write(self, photo: Path, protected: Protected) -> Path:
-        wanted = delivery_name(os.fsencode(photo.name), protected.suffix)
-        temp = self.outbox.write_temp(b"", protected.content, _mtime_ns(photo))
-        digest = sha256(protected.content)
+    def _place(self, photo: Path, content: bytes, suffix: str, remark: str) -> None:
+        try:
+            delivered = self._write(photo, content, suffix)
+        except (OutboxUnavailable, PhotoError) as error:
+            self._fail(photo, error)
+            return
+        self._say(f"{readable(photo)} → {readable(delivered)}{remark}")
+
+    def _write(self, photo: Path, content: bytes, suffix: str) -> Path:
+        wanted = delivery_name(os.fsencode(photo.name), suffix)
+        temp = self.outbox.write_temp(b"", content, _mtime_ns(photo))
+        digest = sha256(content)
         try:
             for name in self.outbox.candidates(wanted):
                 if self.outbox.place(temp, Delivery(name, digest), None):

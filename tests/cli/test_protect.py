@@ -93,6 +93,14 @@ def test_what_cannot_be_protected_is_named_in_one_line_and_does_not_stop_the_oth
     assert told["loop.jpg"].startswith("at admit: cannot be read: Too many levels of symbolic links. ")
 
 
+def test_a_photo_without_a_face_is_copied_where_that_is_wished(lowkeyd: Lowkeyd, use: Use) -> None:
+    Path("mine.toml").write_text('[outbox]\nno_face = "copy"\n', encoding="utf-8")
+    use(lambda *_: StandIn(copies=True))
+    result = lowkeyd("protect", photo("a.jpg", b"no face"), "-o", "to", "--config", "mine.toml")
+    assert (result.code, result.err.strip()) == (0, "a.jpg → to/a.jpg (no face was found)")
+    assert contents(Path("to")) == {"a.jpg": PREFIX + b"no face"}
+
+
 def test_a_name_that_no_file_can_have_is_named_too(lowkeyd: Lowkeyd) -> None:
     result = lowkeyd("protect", "x" * 300, photo("a.jpg"), "-o", "to")
     assert (result.code, "at admit: cannot be read: File name too long" in result.err) == (1, True)
