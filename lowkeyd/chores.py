@@ -42,8 +42,7 @@ class Teller:
 
     def __init__(self, settings: config.Config) -> None:
         self._settings = settings
-        database = location.database(settings.state.path)
-        self._hook = Hook(settings.hook, database) if settings.hook.command else None
+        self._hook = Hook(settings.hook, settings.state.path) if settings.hook.command else None
 
     @property
     def has_listeners(self) -> bool:

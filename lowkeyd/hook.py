@@ -12,7 +12,7 @@ import structlog
 
 from lowkeyd import config
 from lowkeyd.finding import Finding, Level, worst
-from lowkeyd.store import lookup
+from lowkeyd.store import location, lookup
 
 log = structlog.get_logger()
 
@@ -24,10 +24,10 @@ _NAMES = 20
 class Hook:
     """Remembers in a small file what was told, so that a restart neither repeats nor loses anything."""
 
-    def __init__(self, settings: config.Hook, database: Path) -> None:
+    def __init__(self, settings: config.Hook, state: Path) -> None:
         self._settings = settings
-        self._database = database
-        self._memory = database.with_name("hook.json")
+        self._database = location.database(state)
+        self._memory = location.hook_memory(state)
 
     def turn(self, findings: list[Finding], now: float) -> None:
         """Call the command if there is something new, and enough time has passed. Raises StoreError, OSError."""

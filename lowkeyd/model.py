@@ -103,8 +103,8 @@ class Score:
 class Visibility:
     """How much of the change can be seen on one face, all four measures together because each can be bought off alone.
 
-    `lpips`: LPIPS-Alex on the face box at 160 px; `psnr_db` there; `ssim`: luma SSIM at the photo's own pixels;
-    `chroma`: mean absolute Cb and Cr difference (0..255) after 8 x 8 averaging.
+    `lpips`: LPIPS-Alex on the face box at 160 px; `psnr_db` there; `ssim`: luma SSIM of the face box, averaged down to
+    about 256 px where it is larger; `chroma`: mean absolute Cb and Cr difference (0..255) after 8 x 8 averaging.
     """
 
     lpips: float

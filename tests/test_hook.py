@@ -25,13 +25,13 @@ class Listener:
     def __init__(self, folder: Path) -> None:
         self.heard_by = folder / "heard"
         self.exit_code = folder / "code"
-        self.database = location.database(folder)
+        self.state = folder
         script = f"cat >> '{self.heard_by}'; echo >> '{self.heard_by}'; exit $(cat '{self.exit_code}' || echo 0)"
         self.settings = config.Hook(command=("sh", "-c", script), every_s=HOUR_S)
 
     def turn(self, now: float, findings: list[Finding] = FINE) -> None:
         """As after a restart: nothing is remembered but what lies on the disk."""
-        hook.Hook(self.settings, self.database).turn(findings, now)
+        hook.Hook(self.settings, self.state).turn(findings, now)
 
     def heard(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.heard_by.read_text().splitlines()] if self.heard_by.exists() else []

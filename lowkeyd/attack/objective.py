@@ -61,9 +61,7 @@ def centred(network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tenso
 class Objective:
     """What is maximised, with everything that depends on the clean faces worked out once."""
 
-    def __init__(
-        self, ensemble: Sequence[FaceNetwork], x: Tensor, points: Matrix, distance: Distance = squared
-    ) -> None:
+    def __init__(self, ensemble: Sequence[FaceNetwork], x: Tensor, points: Matrix, distance: Distance) -> None:
         self._ensemble = ensemble
         self._points = points
         self._distance = distance

@@ -1,4 +1,4 @@
-"""The only place where pixel ranges and layouts change. Inside this room: float32, N x 3 x H x W, RGB, [0, 1]."""
+"""Pixels as this room knows them: float32, N x 3 x H x W, RGB, [0, 1]. What a network wants beyond that is its own."""
 
 import numpy as np
 import numpy.typing as npt

@@ -51,7 +51,7 @@ class View:
     """How one look at the face differs from the plain one.
 
     `noise` (3 x S x S) is added; `smoothing` (S x S) then blurs and shrinks: x becomes A x A^T. None leaves x.
-    `mirrored`: the embedding is the sum over these, True for the mirror image.
+    `mirrored`: the embedding is the mean over these, True for the mirror image.
     """
 
     noise: Tensor | None = None

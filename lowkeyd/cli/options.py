@@ -1,4 +1,4 @@
-"""What several verbs take or show in the same way."""
+"""What several verbs take in the same way."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="Configuration file; goes before $LOWKEYD_CONFIG, the user's own and the service's.",
+        help="Configuration file; goes before $LOWKEYD_CONFIG, the user's own and, for the daemon, the service's.",
         dir_okay=False,
         show_default=False,
     ),

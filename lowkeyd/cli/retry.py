@@ -24,8 +24,9 @@ def retry(
 ) -> None:
     """Have photos tried again that failed or wait, or new copies made of those that are done.
 
-    A copy that is still there is made anew only if [attack], [metadata] or formats were changed since, and then takes
-    the old one's place. Works with or without a running daemon.
+    A copy that is still there is made anew only if it could come out differently: [attack], [metadata], formats,
+    [outbox] weak or lowkeyd itself have changed since. It then takes the old one's place.
+    Works with or without a running daemon.
 
     Example: lowkeyd retry ~/lowkeyd/inbox/holiday/beach.jpg
     """

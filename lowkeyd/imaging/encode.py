@@ -117,7 +117,7 @@ def encode(
         raise UnsupportedPhoto(f"its copy cannot be written as {target}: {error}", stage=Stage.ENCODE) from error
 
 
-def is_lossy(encoded: Encoded, picture: Picture) -> bool:
+def has_finer(encoded: Encoded, picture: Picture) -> bool:
     """Whether a finer file could be had of this."""
     return encoded.suffix in (".jpg", ".avif") or (encoded.suffix == ".webp" and not _is_lossless(picture))
 
@@ -135,9 +135,9 @@ def halved(pixels: Pixels) -> Pixels:
     return np.array(image.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.LANCZOS))
 
 
-def recompress(pixels: Pixels, quality: int = 75) -> Pixels:
-    """The pixels after a JPEG round trip (0..100, 4:2:0)."""
-    content = _save(Image.fromarray(pixels), "JPEG", quality=quality, subsampling=2)
+def recompress(pixels: Pixels) -> Pixels:
+    """The pixels after a JPEG round trip at quality 75, 4:2:0."""
+    content = _save(Image.fromarray(pixels), "JPEG", quality=75, subsampling=2)
     with Image.open(BytesIO(content), formats=["JPEG"]) as image:
         return np.array(image)
 

@@ -20,15 +20,10 @@ _INK = (38, 38, 38)
 _FAINT_INK = (110, 110, 110)
 _NOT_IN_FONT = str.maketrans({"→": "to", "×": "x", "≥": ">=", "≤": "<="})
 """Pillow's own font is drawn, which is the same everywhere but knows little beyond Latin letters."""
+_CAPTIONS = ("original", "protected", f"difference x{DIFFERENCE_GAIN}")
 
 
-def side_by_side(
-    original: Pixels,
-    protected: Pixels,
-    *,
-    captions: tuple[str, str, str] = ("original", "protected", f"difference x{DIFFERENCE_GAIN}"),
-    footer: str = "",
-) -> bytes:
+def side_by_side(original: Pixels, protected: Pixels, *, footer: str = "") -> bytes:
     """A PNG with three panels of the same height, a caption under each, and one line for scores at the bottom.
 
     The difference is centred on grey: what the attack darkened is darker, what it brightened brighter. Text that is too
@@ -42,7 +37,7 @@ def side_by_side(
     sheet = Image.new("RGB", (width, footer_y + (_FOOTER_PX + _MARGIN_PX if footer else _GAP_PX)), _PAPER)
     draw = ImageDraw.Draw(sheet)
     x = _MARGIN_PX
-    for panel, caption in zip(panels, captions, strict=True):
+    for panel, caption in zip(panels, _CAPTIONS, strict=True):
         sheet.paste(panel, (x, _MARGIN_PX))
         _write(draw, caption, (x + panel.width / 2, caption_y), _CAPTION_PX, _INK, panel.width)
         x += panel.width + _GAP_PX

@@ -25,6 +25,11 @@ def backups(state: Path) -> Path:
     return state / "backups"
 
 
+def hook_memory(state: Path) -> Path:
+    """What the hook was told last."""
+    return state / "hook.json"
+
+
 def require(database: Path) -> None:
     """Raises StoreError when it is not there yet, or is somebody else's."""
     try:

@@ -92,11 +92,11 @@ def _entry(database: Path, condition: str, values: tuple[Any, ...]) -> Entry | N
     return Entry(*known)
 
 
-def history(database: Path, limit: int, *, after: int = 0) -> list[Event]:
-    """What happened last, the newest first; only what has a greater `id` than `after`. Raises StoreError."""
-    query = f"SELECT {_EVENT} FROM history WHERE id > ? ORDER BY id DESC LIMIT ?"
+def history(database: Path, limit: int) -> list[Event]:
+    """What happened last, the newest first. Raises StoreError."""
+    query = f"SELECT {_EVENT} FROM history ORDER BY id DESC LIMIT ?"
     with reading(database) as connection:
-        return [_event(row) for row in connection.execute(query, (after, limit))]
+        return [_event(row) for row in connection.execute(query, (limit,))]
 
 
 @dataclass(frozen=True)

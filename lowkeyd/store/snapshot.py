@@ -21,7 +21,7 @@ WEAK = """photo INDEXED BY photo_weak
 """Copies that lie in the outbox, also while another one is made, or could not be made strong enough."""
 LEFT_ALONE = "state = 'ignored' AND stage <> 'admit'"
 """Files that were not for us; at the stage `admit` are those that went away before their turn."""
-_SHOWN = "id, watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
+_SHOWN = "watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _rows(connection: sqlite3.Connection, states: tuple[State, ...], limit: int)
     query = f"SELECT {_SHOWN} FROM photo WHERE state IN ({marks}) ORDER BY changed_at DESC LIMIT ?"
     return tuple(
         Row(watch, readable(path), State(state), *rest)
-        for _, watch, path, state, *rest in connection.execute(query, (*states, limit))
+        for watch, path, state, *rest in connection.execute(query, (*states, limit))
     )
 
 

@@ -68,14 +68,15 @@ class Child:
             return "closed its connection", True
         if code >= 0:
             return f"ended with exit code {code}", True
-        name = _name(-code)
+        name = signal_name(-code)
         if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             out_of_memory = -code == signal.SIGKILL and memory.kills() > self._memory_kills
             return ("ran out of memory" if out_of_memory else f"was ended by {name}"), out_of_memory
         return f"crashed with {name}", True
 
 
-def _name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Such as SIGSEGV."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from lowkeyd.errors import RETRY, PhotoError, PhotoTooLarge, TryLater, UnreadablePhoto
 from lowkeyd.imaging.decode import Limits, Picture
+from lowkeyd.work.child import signal_name
 
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Idle threads and arenas would take addresses that the limit counts."""
@@ -76,7 +77,7 @@ class Decoder:
                 "the process that decoded it was killed, probably for want of memory",
                 advice="Shrink it, or give lowkeyd more memory; then `lowkeyd retry`.",
             )
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        how = signal_name(-code) if code < 0 else f"exit code {code}"
         return UnreadablePhoto(f"its decoder crashed ({how})")
 
     def end(self) -> None:

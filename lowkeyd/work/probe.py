@@ -1,4 +1,4 @@
-"""What only a process with torch can say: whether the networks load here, and which GPUs it sees.
+"""What only a process with torch can say: whether the networks load here, and on which devices.
 
 `python -m lowkeyd.work.probe CONFIG [DEVICE]` prints it as JSON, for `lowkeyd doctor` and for a reload, which never
 load torch themselves. With a device, what does not load there is an error, and so is a device that is not to be had.

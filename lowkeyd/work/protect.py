@@ -18,7 +18,7 @@ from lowkeyd.attack.presets import STRONGEST, ladder
 from lowkeyd.attack.verify import Versions
 from lowkeyd.errors import RETRY, PhotoError, PhotoLeftAlone, ProtectionTooWeak, SeveralPictures, TryLater
 from lowkeyd.imaging.decode import Picture, decode
-from lowkeyd.imaging.encode import Encoded, as_shared, encode, is_lossy
+from lowkeyd.imaging.encode import Encoded, as_shared, encode, has_finer
 from lowkeyd.model import Face, NoFace, Pixels, Protected, Stage, Strength, Verdict
 from lowkeyd.work.decoder import Decoder
 from lowkeyd.work.limits import limits
@@ -169,7 +169,7 @@ class Protector:
         try:
             pixels = self._engine.changed(photo.picture.pixels, photo.differences.values())
             encoded, verdict = self._encode_and_judge(photo, pixels, preset, tell, fine=False)
-            if verdict.strength is not Strength.PROTECTED and is_lossy(encoded, photo.picture):
+            if verdict.strength is not Strength.PROTECTED and has_finer(encoded, photo.picture):
                 # Coarse compression may have rounded the protection away; if it was not that, the smaller file stays.
                 finer = self._encode_and_judge(photo, pixels, preset, tell, fine=True)
                 encoded, verdict = finer if finer[1].exposure < verdict.exposure else (encoded, verdict)

@@ -51,15 +51,14 @@ class Rebuild:
     outbox: Path
     max_bytes: int
 
-    def run(self, alive: Callable[[], None]) -> int:
-        """Look at everything in the outbox; `alive` is told now and then that it goes on. Returns how many are known
-        again."""
+    def run(self, patience: Callable[[], None]) -> int:
+        """The same."""
         known, found, told_at = adopt.deliveries(self.photos), 0, 0.0
         # Photos whose copies bear their very names come first: what is left then belongs to numbered ones.
         for names in (_own_name, deliveries.originals_of):
             for path, mtime_ns in deliveries.walk(self.outbox):
                 if time.monotonic() - told_at > _TELL_S:
-                    alive()
+                    patience()
                     told_at = time.monotonic()
                 is_known = path in known and deliveries.same_time(known[path], mtime_ns)
                 if not is_known and self._look_at(path, mtime_ns, names):

@@ -24,8 +24,8 @@ class Sharing:
         self.fault: str | None = None
 
     def hold(self, device: str, worker: int | None) -> Hold | None:
-        """What other programs stand in the way of, if they do; `worker` is the process that is at work there for us,
-        whose own memory is not held against it."""
+        """What keeps work waiting for other programs' sake, if anything does; `worker` is the process that is at work
+        there for us, whose own memory is not held against it."""
         if not self._wanted_mb:
             return None
         told = gpu.memory(device, worker)

@@ -1,4 +1,5 @@
-"""The worker child: the only process that holds networks and CUDA, and the only one that reads untrusted image bytes.
+"""The worker child: the only process that holds networks and CUDA. It has strangers' bytes decoded by another one
+(`decoding.py`).
 
 It serves one connection and ends with it. Ending the process is the only way that GPU memory and idle watts come back.
 """
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _OOM_SCORE = "500"
 """When memory runs out, the kernel should take the worker, which loses nothing, and not the daemon."""
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
-"""How a daemon shows that has closed the connection or died: at the next step of the loop, if not before."""
+"""How it shows that the daemon has closed the connection or died: at the next step of the loop, if not before."""
 
 
 def serve(connection: Connection, settings: config.Config, device: str) -> None:

@@ -51,21 +51,21 @@ def test_the_distance_is_squared_and_averaged_over_dimensions() -> None:
 
 
 def test_one_network_one_view() -> None:
-    objective = Objective([network(Colour(1, 1, 1))], plain_colour(1, 0, 0), POINTS)
+    objective = Objective([network(Colour(1, 1, 1))], plain_colour(1, 0, 0), POINTS, squared)
     # Unit embeddings (1, 0, 0) and (0.6, 0.8, 0): (0.16 + 0.64 + 0) / 3.
     assert objective.protection(plain_colour(0.3, 0.4, 0), [PLAIN]).tolist() == pytest.approx([0.8 / 3])
 
 
 def test_several_networks_and_views_are_averaged() -> None:
     ensemble = [network(Colour(1, 1, 1), "a"), network(Colour(1, 0, 0), "b")]  # b cannot tell the two apart
-    objective = Objective(ensemble, plain_colour(1, 0, 0), POINTS)
+    objective = Objective(ensemble, plain_colour(1, 0, 0), POINTS, squared)
     blurred = View(smoothing=gaussian(8, 2.0))  # which changes nothing about a plain colour
     assert objective.protection(plain_colour(0.3, 0.4, 0), [PLAIN, blurred]).tolist() == pytest.approx([0.4 / 3])
 
 
 def test_faces_are_scored_one_by_one() -> None:
     x = torch.cat([plain_colour(1, 0, 0), plain_colour(0, 1, 0)])
-    objective = Objective([network(Colour(1, 1, 1))], x, POINTS.repeat(2, 0))
+    objective = Objective([network(Colour(1, 1, 1))], x, POINTS.repeat(2, 0), squared)
     moved = torch.cat([plain_colour(1, 0, 0), plain_colour(1, 0, 0)])
     assert objective.protection(moved, [PLAIN]).tolist() == pytest.approx([0.0, 2 / 3])
 
@@ -74,7 +74,7 @@ def test_a_mirrored_view_is_compared_with_the_mirrored_original() -> None:
     x = plain_colour(0, 0, 0)
     x[:, 0, :, :4] = 0.9  # red on the left
     x[:, 1, :, 4:] = 0.1  # a little green on the right
-    objective = Objective([network(LeftHalf())], x, POINTS)
+    objective = Objective([network(LeftHalf())], x, POINTS, squared)
     for mirrored in ((False,), (True,), (False, True)):
         # In the mirror image both halves are black for this network, so the plain part decides the sum.
         view = View(mirrored=mirrored)
@@ -85,7 +85,7 @@ def test_the_reference_is_the_clean_face_unblurred() -> None:
     x = torch.zeros(1, 3, 8, 8)
     x[:, 0, :, :4] = 1.0
     x[:, 1, :, 4:] = 1.0
-    objective = Objective([network(Colour(1, 1, 1))], x, POINTS)
+    objective = Objective([network(Colour(1, 1, 1))], x, POINTS, squared)
     only_red = View(smoothing=torch.tensor([[1.0] + [0.0] * 7]).repeat(8, 1))  # every pixel as the top left one
     assert objective.protection(x, [only_red]).item() == pytest.approx(
         ((1 - 0.5**0.5) ** 2 + 0.5) / 3, abs=1e-3
@@ -94,7 +94,7 @@ def test_the_reference_is_the_clean_face_unblurred() -> None:
 
 def test_the_gradient_points_away_from_the_original() -> None:
     x = plain_colour(1, 0.1, 0)
-    objective = Objective([network(Colour(1, 1, 1))], x, POINTS)
+    objective = Objective([network(Colour(1, 1, 1))], x, POINTS, squared)
     x_adv = plain_colour(1, 0.2, 0).requires_grad_()
     (gradient,) = torch.autograd.grad(objective.protection(x_adv, [PLAIN]).sum(), x_adv)
     assert (gradient[:, 1] > 0).all()
@@ -127,6 +127,6 @@ def test_where_embeddings_are_compared_by_direction_alone_their_length_counts_no
 def test_the_distance_is_the_objectives_choice() -> None:
     x, moved = plain_colour(1, 0, 0), plain_colour(0, 1, 0)
     assert Objective([network(Colour(1, 1, 1))], x, POINTS, centred).protection(moved, [PLAIN]).tolist() == [1.0]
-    assert Objective([network(Colour(1, 1, 1))], x, POINTS).protection(moved, [PLAIN]).tolist() == pytest.approx(
-        [2 / 3]
-    )
+    assert Objective([network(Colour(1, 1, 1))], x, POINTS, squared).protection(
+        moved, [PLAIN]
+    ).tolist() == pytest.approx([2 / 3])

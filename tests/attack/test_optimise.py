@@ -12,7 +12,7 @@ from lowkeyd.attack import align, paper
 from lowkeyd.attack import optimise as module
 from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, WorkingFaces, resize, shrink
 from lowkeyd.attack.networks.catalogue import FaceNetwork
-from lowkeyd.attack.objective import Objective
+from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PRESETS
@@ -75,9 +75,9 @@ def test_the_face_moves_away_within_its_budget(
     x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     delta = optimise(working(x, points), [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
-    moved = Objective([dlib_network], x, points).protection(x + delta, [View()])
+    moved = Objective([dlib_network], x, points, squared).protection(x + delta, [View()])
     noise = delta.abs().mean() * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).sign()
-    by_chance = Objective([dlib_network], x, points).protection(x + noise, [View()])
+    by_chance = Objective([dlib_network], x, points, squared).protection(x + noise, [View()])
     assert float(moved) > 10 * float(by_chance)
     assert energy_db(delta) == pytest.approx(budget_db(x), abs=0.05)
 

@@ -12,7 +12,7 @@ from PIL import Image, JpegImagePlugin
 from lowkeyd.errors import PhotoTooLarge, UnsupportedPhoto
 from lowkeyd.imaging import encode as encoding
 from lowkeyd.imaging.decode import Limits, Picture, decode
-from lowkeyd.imaging.encode import ENCODER_ERRORS, is_lossy, recompress
+from lowkeyd.imaging.encode import ENCODER_ERRORS, has_finer, recompress
 from lowkeyd.imaging.metadata.profile import display_p3
 from lowkeyd.model import Pixels, Stage
 from tests.imaging.make import (
@@ -60,7 +60,7 @@ def test_lossless_formats_keep_every_pixel(name: str, suffix: str) -> None:
     again = decode(copy.content, LIMITS)
     np.testing.assert_array_equal(again.pixels, pixels)
     assert (copy.suffix, again.format, again.lossless) == (suffix, picture.format, picture.lossless)
-    assert not is_lossy(copy, picture)
+    assert not has_finer(copy, picture)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_lossy_formats_lose_little(name: str, suffix: str) -> None:
     again = decode(copy.content, LIMITS)
     assert np.abs(again.pixels.astype(int) - picture.pixels).mean() < 3
     assert (copy.suffix, again.format, again.lossless) == (suffix, picture.format, False)
-    assert is_lossy(copy, picture)
+    assert has_finer(copy, picture)
 
 
 @pytest.mark.parametrize("quality", [50, 75, 95, 100])
@@ -281,7 +281,7 @@ def test_lossless_photos_stay_lossless_as_webp() -> None:
     picture = decode(saved(FACE, format="PNG"), LIMITS)
     copy = encoded(picture, picture.pixels, format="webp")
     np.testing.assert_array_equal(decode(copy.content, LIMITS).pixels, FACE)
-    assert not is_lossy(copy, picture)
+    assert not has_finer(copy, picture)
 
 
 @pytest.mark.parametrize("wanted", ["png", "webp"])
@@ -378,8 +378,6 @@ def test_a_lack_of_memory_while_writing_is_told_as_such(monkeypatch: pytest.Monk
 def test_recompress_loses_what_a_social_network_loses() -> None:
     expected = opened(saved(FACE, format="JPEG", quality=75, subsampling=2))
     np.testing.assert_array_equal(recompress(FACE), np.array(expected))
-    losses = [np.abs(recompress(FACE, quality).astype(int) - FACE).mean() for quality in (95, 75, 50)]
-    assert losses == sorted(losses)
     assert recompress(FACE).flags.writeable
 
 

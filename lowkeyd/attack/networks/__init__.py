@@ -1,1 +1,1 @@
-"""Face networks, one file per family, and the catalogue that names them."""
+"""Face networks: a module per family, the catalogue that names them, and where their weights come from."""
