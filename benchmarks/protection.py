@@ -115,6 +115,7 @@ def _tell(result: Evaluated, before: Visibility | None) -> None:
             print(
                 f"{result.protection:12}{seen.recogniser:16}{kind:10}"
                 f"rank-1 {seen.rank_1:.2f}  rank-50 {seen.rank_50:.2f}  verified {seen.verified:.2f}"
+                f"  log-rank {seen.log_rank:.3f}"
             )
     for stage, v in (("before coding", before), ("as delivered", result.visibility)):
         if v is not None:

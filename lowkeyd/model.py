@@ -78,9 +78,10 @@ Place: TypeAlias = "tuple[Pixels, Face]"
 class Score:
     """What one recogniser says about one face: Euclidean distances between the original face and published ones.
 
-    `before` is for the photo published as it is, `after` for the protected file as delivered, `shared` for that file as
-    a social network would store it; the similarities are cosines of embeddings, `before` and `after`. A recogniser
-    takes two faces for one person when their distance is below `threshold`. `sha256` is of the file of its weights.
+    `after` is for the protected file as delivered, `shared` for that file as a social network would store it, `before`
+    for the unprotected photo as such a network would; the similarities are cosines of embeddings, `before` and
+    `after`. A recogniser takes two faces for one person when their distance is below `threshold`. `sha256` is of the
+    file of its weights.
     """
 
     network: str

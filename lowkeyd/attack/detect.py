@@ -23,8 +23,8 @@ _ASIDE_SIDE_PX, _ASIDE_PROPOSED, _ASIDE_PROBABILITY = 192, 0.9, 0.97
 """People who lie beside others are looked for in a square of that side, which finds faces of a twelfth of the photo's;
 and the first network has to be surer, which loses none of them and halves what the others have to look at."""
 _SURER = 10.0
-"""So many times smaller has the doubt in a face aside to be. Profiles that stand are sometimes hardly less likely than
-nonsense that lies; those who lie are beyond doubt."""
+"""A face aside takes the place of an upright one only if its doubt, 1 - probability, is so many times smaller. Profiles
+that stand are sometimes hardly less likely than nonsense that lies; those who lie are beyond doubt."""
 _LOOK_SIDE = 6.0
 """Around a known face, in interocular distances: room enough for the detector to find its own way."""
 _LOOK_PX = 224

@@ -45,7 +45,7 @@ def optimise(
     seed: int,
     on_step: Callable[[], None],
 ) -> Tensor:
-    """The difference that protects faces: N x 3 x S x S, as they are.
+    """The difference that protects faces: N x 3 x S x S, in the order of `faces`.
 
     Projected gradient ascent on LowKey's objective (the paper's section 4) with its own distance (`centred`), within a
     ball of fixed energy: the difference is delta = bearable * u, steps of one L2 norm follow the momentum of the

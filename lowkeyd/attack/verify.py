@@ -38,11 +38,11 @@ class Recogniser:
 class Versions:
     """A photo in the forms that are compared, H x W x 3 each.
 
-    `as_is`: the original, `shared`: the delivered copy, each as a social network would store it, perhaps smaller.
+    `original_shared` is the original and `shared` the copy as a social network would store it, perhaps smaller.
     """
 
     original: Pixels
-    as_is: Pixels
+    original_shared: Pixels
     delivered: Pixels
     shared: Pixels
 
@@ -85,7 +85,7 @@ class Judges:
         places = [
             [
                 (versions.original, face),
-                (versions.as_is, small),
+                (versions.original_shared, small),
                 (versions.delivered, now or face),
                 (versions.shared, later or small),
             ]
@@ -110,16 +110,16 @@ class Judges:
 
 
 def _score(
-    recogniser: Recogniser, original: Embeddings, as_is: Embeddings, delivered: Embeddings, shared: Embeddings
+    recogniser: Recogniser, original: Embeddings, original_shared: Embeddings, delivered: Embeddings, shared: Embeddings
 ) -> Score:
     return Score(
         recogniser.network.name,
         recogniser.attacked,
         recogniser.network.threshold,
-        before=_distance(original, as_is),
+        before=_distance(original, original_shared),
         after=_distance(original, delivered),
         shared=_distance(original, shared),
-        similarity_before=_similarity(original, as_is),
+        similarity_before=_similarity(original, original_shared),
         similarity_after=_similarity(original, delivered),
         sha256=recogniser.network.sha256,
     )

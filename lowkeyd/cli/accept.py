@@ -22,4 +22,4 @@ def accept(
     from lowkeyd import wishes
 
     wishes.accept(settings, watch)
-    typer.echo(f"{watch} is the folder that is there now.")
+    typer.echo(f"{watch}: from now on the folder that is there now.")

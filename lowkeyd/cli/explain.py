@@ -81,7 +81,7 @@ def _why_unknown(photo: Path) -> str:
         return "no such file, and no photo of this name was ever seen."
     if photo.suffix.lower() not in PHOTO_SUFFIXES or photo.name.startswith("."):
         return "by its name it is no photo, or a hidden one, so it is never looked at."
-    return "not known. A file that was just written is taken once it is quiet; `lowkeyd status` says whether one runs."
+    return "not known. What was just written is taken once it is quiet; `lowkeyd status` says whether the daemon runs."
 
 
 def _as_json(entry: Entry | None, settings: configuration.Config, obstacle: str | None) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _show(entry: Entry, settings: configuration.Config, obstacle: str | None, co
 
 def _facts(entry: Entry, settings: configuration.Config, obstacle: str | None) -> list[tuple[str, str]]:
     now = time.time()
-    facts = [("stands", _standing(entry))]
+    facts = [("state", _standing(entry))]
     if entry.reason:
         facts.append(("why", readable(f"at {entry.stage}: {entry.reason}" if entry.stage else entry.reason)))
     if entry.advice:
@@ -202,7 +202,7 @@ def _face(number: int, face: dict[str, Any], console: Console) -> None:
         console.print("  The detector no longer finds it; it was judged where it had been.")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("  recogniser")
-    for title in ("as it was", "delivered", "shared", "same below"):
+    for title in ("unprotected", "delivered", "shared", "same below"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("accepts it")
     for score in face["scores"]:

@@ -20,7 +20,7 @@ def ignore(
 
     It is the place that is ignored, whether a photo is there yet or not: under another name a photo is another photo.
     Folders are left out with [[watch]] ignore. Works with or without a running daemon. Exits with 1 if one of them
-    cannot be had: its copy appears right now or, with --undo, it was not ignored.
+    could not be ignored, since its copy is being published at this moment; with --undo, if one was not ignored.
 
     Example: lowkeyd ignore ~/lowkeyd/inbox/passport.jpg
     """

@@ -28,7 +28,7 @@ def in_outbox(path: Path, settings: config.Config) -> bytes | None:
 
 
 def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
-    """The same as `in_watch`, which anything else is wrong usage for."""
+    """As `in_watch`. Raises BadParameter for a path in no watched folder."""
     found = in_watch(path, settings)
     if found is None:
         roots = ", ".join(readable(watch.path) for watch in settings.watch)

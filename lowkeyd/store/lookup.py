@@ -1,4 +1,5 @@
-"""Answers questions about single photos and about what happened, read-only, for people. See `snapshot` for the why."""
+"""Answers questions about single photos and about what happened, read-only, for people. By sqlite3
+alone, as `snapshot` does, and for its reason."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Where photos stand, by their names, for who changes that next."""
+"""State and reason of photos, by path."""
 
 from collections.abc import Sequence
 

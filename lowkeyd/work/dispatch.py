@@ -51,7 +51,7 @@ class Hands:
 
 @dataclass(frozen=True)
 class Turn:
-    """Whose turn it is, and whether it is anybody's."""
+    """Which photos may be claimed now, if any."""
 
     photos: Queue
     gate: Gate

@@ -2,7 +2,9 @@
 
 Gallery: one photo per person. Those of the protected people are replaced by their protected copies, all at once. Probe:
 another, clean photo of a protected person. Rank-k: the share of probes whose own person is among the k nearest of the
-gallery. Verification: the share of pairs of one person that a recogniser accepts at its threshold.
+gallery. Verification: the share of pairs of one person that a recogniser accepts at its threshold. Log-rank: the mean
+logarithm of the own person's rank, over what chance gives: 0 where all are found first, 1 where by luck alone. Every
+probe counts in it, so that it wavers less than a share of those above some rank.
 """
 
 import os
@@ -40,7 +42,8 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Recognised:
-    """What one recogniser does with photos in one form: shares of probes, 0..1, the lower the better protected."""
+    """What one recogniser does with photos in one form: shares of probes, 0..1, the lower the better protected; of
+    `log_rank` the reverse."""
 
     recogniser: str
     attacked: bool
@@ -48,6 +51,7 @@ class Recognised:
     rank_1: float
     rank_50: float
     verified: float
+    log_rank: float
 
 
 @dataclass(frozen=True)
@@ -176,22 +180,24 @@ class Gallery:
 
     def _rates(
         self, chosen: Sequence[int], recogniser: int, batches: Sequence[list[Vectors]]
-    ) -> tuple[float, float, float]:
+    ) -> tuple[float, float, float, float]:
         gallery = np.stack([known.gallery[recogniser] for known in self._known])
         gallery[list(chosen)] = np.concatenate([batch[recogniser] for batch in batches])
         probes = [known.probe[recogniser] for number in chosen if (known := self._known[number]).probe is not None]
         return rates(gallery, np.stack(probes), chosen, self._engine.recognisers[recogniser].network.threshold)
 
 
-def rates(gallery: Vectors, probes: Vectors, own: Sequence[int], threshold: float) -> tuple[float, float, float]:
-    """Rank-1, rank-50 and verification, 0..1.
+def rates(gallery: Vectors, probes: Vectors, own: Sequence[int], threshold: float) -> tuple[float, float, float, float]:
+    """Rank-1, rank-50 and verification, 0..1, and log-rank.
 
     Probes (M x D) are looked for in a gallery (N x D), where probe i is the person of gallery row own[i].
     """
     distances = np.stack([np.linalg.norm(gallery - probe, axis=1) for probe in probes])  # (M, N)
     to_own = distances[np.arange(len(probes)), own]
     nearer = (distances < to_own[:, None]).sum(1)
-    return float(np.mean(nearer < 1)), float(np.mean(nearer < 50)), float(np.mean(to_own < threshold))
+    by_chance = max(float(np.log(np.arange(1, len(gallery) + 1)).mean()), 1e-9)  # a gallery of one knows no other rank
+    log_rank = float(np.log(nearer + 1).mean()) / by_chance
+    return float(np.mean(nearer < 1)), float(np.mean(nearer < 50)), float(np.mean(to_own < threshold)), log_rank
 
 
 def _mean(seen: Sequence[Visibility]) -> Visibility:

@@ -48,7 +48,7 @@ class _Found(Generic[K]):
     """What was found for each face."""
 
     @cached_property
-    def as_is(self) -> Pixels:
+    def original_shared(self) -> Pixels:
         """What a social network would have made of the photo itself."""
         return as_shared(self.picture.pixels)
 
@@ -185,7 +185,7 @@ class Protector:
         encoded = encode(photo.picture, pixels, self._outbox, self._metadata, fine=fine)
         tell(Reached(photo.key, Stage.VERIFY))
         delivered = decode(encoded.content, self._own_limits).pixels  # what is judged is what is delivered
-        versions = Versions(photo.picture.pixels, photo.as_is, delivered, as_shared(delivered))
+        versions = Versions(photo.picture.pixels, photo.original_shared, delivered, as_shared(delivered))
         return encoded, self._engine.verify(versions, photo.faces, preset)
 
     def _allowed(self, photo: _Found[K], outcome: Protected | PhotoError | TryLater) -> Outcome:

@@ -65,7 +65,7 @@ def test_a_protected_photo_is_told_with_every_recognisers_word(lowkeyd: Lowkeyd,
     deliver(home, DLIB, JUDGE)
     text = told(lowkeyd, home, home.inbox / "me.jpg")
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert lines[:2] == ["inbox/me.jpg", "stands done"]
+    assert lines[:2] == ["inbox/me.jpg", "state done"]
     assert f"copy {home.outbox}/inbox/me.jpg" in lines
     assert "made with preset balanced in 3.5 s" in lines
     assert "weak: some recogniser still accepts a face: see below which." in lines
@@ -95,7 +95,7 @@ def test_a_failed_photo_is_told_with_stage_reason_and_advice(lowkeyd: Lowkeyd, h
     fail(home, Stage.DECODE, "is no picture", "Restore it, or change [attack] preset.")
     text = told(lowkeyd, home, home.inbox / "a.jpg")
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert "stands failed" in lines
+    assert "state failed" in lines
     assert "why at decode: is no picture" in lines
     assert "advice Restore it, or change [attack] preset." in lines, "brackets too"
     assert "attempts 1" in lines

@@ -50,8 +50,9 @@ class FaceNetwork:
 
     `template`: where its chip (height, width) wants the five landmarks, in pixels; None for networks that are shown the
     detector's box. `unit`: whether its embeddings are compared by direction; `threshold`: one person below this
-    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `reach`: how far
-    an attack of so many steps moves a common face, against dlib's network; None where nobody measured it. `sha256`: of
+    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `reach`: the
+    distance that an attack reaches on a common face, over what the same number of steps reaches with dlib's network;
+    None where nobody measured it. `sha256`: of
     the file that its weights came from.
     """
 

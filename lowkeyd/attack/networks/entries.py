@@ -59,7 +59,9 @@ class Entry:
             how = f"fetch it: lowkeyd models fetch {self.name}" if self.url else f"bring it: {self.bring()}"
             raise WeightsError(f"the face network '{self.name}' is not on this machine: {path} is missing; {how}")
         if self.sha256 is None:
-            raise WeightsError(f"{path}: nobody has vouched for this file; take it in: {self.bring(path)}")
+            raise WeightsError(
+                f"{path}: this file was never recorded, so that it may be any; record it: {self.bring(path)}"
+            )
         return weights.read_checked(path, self.sha256)
 
     def bring(self, file: Path | str = "FILE") -> str:

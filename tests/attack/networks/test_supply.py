@@ -144,7 +144,9 @@ def test_a_file_that_somebody_put_there_is_not_trusted_and_not_overwritten(folde
     with web(Answer(CONTENT)) as server:
         entry = offered(server, pinned=False)
         (folder / entry.file).write_bytes(CONTENT)
-        with pytest.raises(WeightsError, match="nobody has vouched for this file; take it in: lowkeyd models add"):
+        with pytest.raises(
+            WeightsError, match="this file was never recorded, so that it may be any; record it: lowkeyd models add"
+        ):
             supply.is_here(entry, folder)
 
 
