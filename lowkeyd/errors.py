@@ -25,6 +25,8 @@ LowkeydError
 A photo without a face is an outcome (`model.NoFace`), not an error.
 """
 
+import os
+
 from lowkeyd.model import Stage, Verdict
 
 RETRY = "reload lowkeyd if its settings changed (`systemctl reload lowkeyd`), then `lowkeyd retry`."
@@ -44,7 +46,7 @@ class Fatal(LowkeydError):
 class ConfigError(Fatal):
     """The configuration, or what it points to, has to be changed by a person."""
 
-    exit_code = 78
+    exit_code = os.EX_CONFIG
 
 
 class AlreadyRunning(Fatal):
@@ -56,13 +58,13 @@ class AlreadyRunning(Fatal):
 class WeightsError(Fatal):
     """A network's weights are missing, or are not what they should be."""
 
-    exit_code = 78
+    exit_code = os.EX_CONFIG
 
 
 class FetchFailed(Fatal):
     """A network's weights did not come over the line this time; another try may go on where this one stopped."""
 
-    exit_code = 75
+    exit_code = os.EX_TEMPFAIL
 
 
 class StoreError(Fatal):

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from lowkeyd import config
+from lowkeyd import config, files
 from lowkeyd.finding import Finding, Level, worst
 from lowkeyd.store import location, lookup
 
@@ -66,9 +66,7 @@ class Hook:
             return told
 
     def _remember(self, told: dict[str, Any]) -> None:
-        half = self._memory.with_suffix(".half")
-        half.write_text(json.dumps(told), encoding="utf-8")
-        os.replace(half, self._memory)
+        files.write(self._memory, json.dumps(told).encode())
 
     def _call(self, message: dict[str, Any]) -> bool:
         """Whether the command took it: it ended in time, with 0."""

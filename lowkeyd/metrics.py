@@ -4,10 +4,10 @@ A file and no port: the daemon keeps no network. The format is a few lines of te
 Source: prometheus.io/docs/instrumenting/exposition_formats.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from lowkeyd import files
 from lowkeyd.finding import Level
 from lowkeyd.model import State
 from lowkeyd.status import Status
@@ -42,10 +42,7 @@ def render(status: Status, progress: Progress, health: Level) -> str:
 
 def write(path: Path, text: str) -> None:
     """All or nothing: a collector may read at any moment. Raises OSError."""
-    half = path.with_name(f".{path.name}.half")
-    half.write_text(text, encoding="utf-8")
-    half.chmod(0o644)  # the collector is another user, and there is nothing to hide in numbers
-    os.replace(half, path)
+    files.write(path, text.encode(), 0o644)  # the collector is another user, and there is nothing to hide in numbers
 
 
 def _one(value: float | None) -> list[Sample]:

@@ -21,7 +21,7 @@ FLOORS = (
     {"status", "wishes"},
     {"work"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "finding", "gpu", "model", "mounts", "notify", "pace", "reload", "timekeeping"},
+    {"config", "errors", "files", "finding", "gpu", "model", "mounts", "notify", "pace", "reload", "timekeeping"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 

@@ -52,7 +52,6 @@ def test_they_are_told_too_while_the_outbox_is_away(home: Home) -> None:
 
 def test_figures_that_cannot_be_written_do_not_silence_the_hook(home: Home) -> None:
     (home.folder / "lowkeyd.prom").mkdir()
-    (home.folder / ".lowkeyd.prom.half").mkdir()
     assert "heard" in told(home)
 
 

@@ -1,6 +1,7 @@
 """The command line: one file per verb, each importing what it needs only when it runs, so that `status` stays quick."""
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -92,4 +93,4 @@ def main() -> None:
         app()
     except LowkeydError as error:
         typer.echo(f"lowkeyd: {readable(str(error))}", err=True)
-        sys.exit(error.exit_code if isinstance(error, Fatal) else 75 if isinstance(error, TryLater) else 1)
+        sys.exit(error.exit_code if isinstance(error, Fatal) else os.EX_TEMPFAIL if isinstance(error, TryLater) else 1)

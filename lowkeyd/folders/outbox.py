@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
+from lowkeyd.files import sync_folder
 from lowkeyd.model import Delivery, Stage, readable, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
@@ -135,7 +136,7 @@ class Outbox:
     def _sync_folder(self, folder: bytes) -> None:
         """Also its parents up to the root: they may be as new as the file."""
         while True:
-            _sync(self.absolute(folder))
+            sync_folder(self.absolute(folder))
             if not folder:
                 return
             folder = os.path.dirname(folder)
@@ -196,18 +197,6 @@ def _fitted(stem: bytes, ending: bytes) -> bytes:
     while 0 < length < len(stem) and stem[length] & 0xC0 == 0x80:
         length -= 1
     return stem[:length] + ending
-
-
-def _sync(folder: bytes) -> None:
-    """Some network file systems know no such thing as a folder's sync; PostgreSQL takes these errors for that too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _take_name_without_links(source: bytes, target: bytes) -> bool:

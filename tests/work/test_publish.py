@@ -95,7 +95,7 @@ def test_an_outbox_that_refuses_is_one_clear_error_and_leaves_nothing(
     library.drop("a.jpg", b"x")
     job = library.claim()
     with monkeypatch.context() as disk:
-        disk.setattr(outbox_module, "_sync", dying)
+        disk.setattr(outbox_module, "sync_folder", dying)
         with pytest.raises(OutboxUnavailable):
             library.publisher.publish(job, b"copy", ".jpg", JUDGED)
     assert library.delivered() == {}

@@ -1,7 +1,4 @@
-"""The ledger in the folder of models: what was fetched or added there, and the hash that it has to keep from then on.
-
-Files land whole: they are written beside their place, synced, and renamed.
-"""
+"""The ledger in the folder of models: what was fetched or added there, and the hash that it has to keep since."""
 
 import errno
 import fcntl
@@ -12,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lowkeyd import files
 from lowkeyd.errors import FetchFailed, WeightsError
 
 NAME = "ledger.json"
@@ -48,14 +46,14 @@ def record(folder: Path, name: str, row: Record) -> None:
     with written_to(folder), _alone(folder):
         rows: Mapping[str, Record] = {**read(folder), name: row}
         text = json.dumps({"networks": {each: asdict(its) for each, its in rows.items()}}, indent=2) + "\n"
-        write(folder / NAME, text.encode())
+        files.write(folder / NAME, text.encode())
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with _allowed_to_refuse():
+        with files.refusal_allowed():  # a record that is lost to that can be made again
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -71,39 +69,3 @@ def written_to(folder: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise FetchFailed(f"{folder}: the disk is full; make room and try again") from error
         raise WeightsError(f"{folder}: the folder of models cannot be written: {error.strerror}") from error
-
-
-def write(path: Path, content: bytes) -> None:
-    """A whole file, or the old one, whatever happens. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(content)
-        land(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def land(beside: Path, path: Path) -> None:
-    """Give a finished file in the same folder its name, for good. Raises OSError."""
-    _sync(beside)
-    os.replace(beside, path)
-    with _allowed_to_refuse():
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _allowed_to_refuse() -> Iterator[None]:
-    """Some network file systems neither sync nor lock a folder: a record that is lost to that can be made again."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOLCK):
-            raise

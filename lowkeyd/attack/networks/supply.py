@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lowkeyd import files
 from lowkeyd.attack import weights
 from lowkeyd.attack.download import Progress, Source, downloaded
 from lowkeyd.attack.networks import entries, ledger
@@ -42,7 +43,7 @@ def fetch(entry: Entry, folder: Path, tell: Progress) -> str:
         digest = _vouched(entry, weights.read(part), path)
         if entry.sha256 is None:
             ledger.record(folder, entry.name, Record(entry.family.name, entry.file, digest))
-        ledger.land(part, path)
+        files.land(part, path)
     return digest
 
 
@@ -82,7 +83,7 @@ def add(file: Path, family: str, name: str | None, threshold: float | None, fold
         folder.mkdir(parents=True, exist_ok=True)
         ledger.record(folder, name, record)
         if not is_here(entries.find(name, folder), folder):
-            ledger.write(folder / record.file, content)
+            files.write(folder / record.file, content)
     return entries.find(name, folder), title
 
 

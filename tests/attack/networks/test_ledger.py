@@ -53,20 +53,6 @@ def test_a_folder_that_cannot_be_written_is_a_matter_of_weights(tmp_path: Path) 
         ledger.record(file, "a", Record("ir", "f", "0"))
 
 
-def test_a_file_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "w"
-    ledger.write(path, b"old")
-
-    def fail(_source: object, _target: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="No space"):
-        ledger.write(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_a_network_drive_that_neither_locks_nor_syncs_folders_takes_records_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lowkeyd import files
 from lowkeyd.attack.networks import catalogue, entries, ledger, supply
 from lowkeyd.attack.networks.entries import Entry
 from lowkeyd.errors import FetchFailed, WeightsError
@@ -113,7 +114,7 @@ def test_a_fetch_that_ended_before_the_file_had_its_name_is_done_again(
     with web(Answer(CONTENT)) as server:
         entry = offered(server, pinned=False)
         with monkeypatch.context() as patched:
-            patched.setattr(ledger, "land", land)
+            patched.setattr(files, "land", land)
             with pytest.raises(Killed):
                 fetch(entry, folder)
         assert ledger.read(folder)["mobilefacenet"].sha256 == sha256(CONTENT)
@@ -130,7 +131,7 @@ def test_a_disk_that_is_full_at_the_last_moment_costs_no_second_download(
     with web(Answer(CONTENT)) as server:
         entry = offered(server, pinned=False)
         with monkeypatch.context() as patched:
-            patched.setattr(ledger, "write", full)
+            patched.setattr(files, "write", full)
             with pytest.raises(FetchFailed, match="the disk is full; make room and try again"):
                 fetch(entry, folder)
         assert not (folder / entry.file).exists()

@@ -1,0 +1,50 @@
+"""Files that are whole, or the old ones, whatever happens: written beside their place, synced, and renamed."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write(path: Path, content: bytes, mode: int | None = None) -> None:
+    """A whole file, or the old one; `mode` is its permissions, else what the umask leaves. Raises OSError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_bytes(content)
+        if mode is not None:
+            beside.chmod(mode)
+        land(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def land(beside: Path, path: Path) -> None:
+    """Give a finished file in the same folder its name, for good. Raises OSError."""
+    _sync(beside)
+    os.replace(beside, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path | bytes) -> None:
+    """Have the names in it outlast a power cut, as far as its file system can. Raises OSError."""
+    with refusal_allowed():
+        _sync(folder)
+
+
+@contextmanager
+def refusal_allowed() -> Iterator[None]:
+    """Some network file systems neither sync nor lock a folder; PostgreSQL takes these errors for that too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOLCK):
+            raise
+
+
+def _sync(path: Path | bytes) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
