@@ -31,7 +31,7 @@ from benchmarks.library import THRESHOLD, Library
 from benchmarks.process import memory_mb
 from lowkeyd import config
 from lowkeyd.attack.detect import Detector, scaled
-from lowkeyd.attack.networks import catalogue
+from lowkeyd.attack.networks import face_network
 from lowkeyd.attack.verify import embeddings
 from lowkeyd.imaging.encode import recompress
 from lowkeyd.model import Face, Pixels
@@ -139,7 +139,7 @@ class Outsiders:
     def __init__(self, judge: str, models: Path) -> None:
         self._detector = Detector("cpu")
         self._library = Library()
-        self._judge = catalogue.load(judge, models, "cpu")
+        self._judge = face_network.load(judge, models, "cpu")
 
     @property
     def threshold(self) -> float:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from lowkeyd import config
 from lowkeyd.attack.detect import Detector
-from lowkeyd.attack.networks import catalogue
+from lowkeyd.attack.networks import face_network
 from lowkeyd.attack.verify import Embeddings, embeddings
 from lowkeyd.errors import PhotoError
 from lowkeyd.imaging.decode import Limits, decode
@@ -36,7 +36,7 @@ def main() -> None:
     people, places = gather(chosen.people)
     print(f"{len(set(people))} people, {len(places)} photos with a face")
     for name in chosen.network:
-        network = catalogue.load(name, chosen.models, "cpu")
+        network = face_network.load(name, chosen.models, "cpu")
         found = embeddings(network, places, "cpu")
         report(network, found, np.array(people), chosen.far)
         if chosen.centres:
@@ -66,7 +66,7 @@ def off_middle(face: Face, x: float, y: float) -> float:
     return float(np.hypot((left + right) / 2 - x, (top + bottom) / 2 - y))
 
 
-def report(network: catalogue.FaceNetwork, found: Embeddings, people: npt.NDArray[np.str_], far: float) -> None:
+def report(network: face_network.FaceNetwork, found: Embeddings, people: npt.NDArray[np.str_], far: float) -> None:
     """One line for a network."""
     _, gallery = np.unique(people, return_index=True)
     _, strangers = pairs(found[gallery], people[gallery])

@@ -15,7 +15,7 @@ from lowkeyd.attack import paper
 from lowkeyd.attack.batch import BatchSize
 from lowkeyd.attack.crop import Difference, WorkingFaces, paste
 from lowkeyd.attack.detect import Detector
-from lowkeyd.attack.networks import catalogue
+from lowkeyd.attack.networks import face_network
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PAPER, PRESETS
@@ -44,9 +44,9 @@ class Engine:
         with _memory():
             self.perceptual = Perceptual(self.device)
             self._detector = Detector(self.device)
-            self.ensemble = [catalogue.load(name, settings.models, self.device) for name in settings.ensemble]
-            judges = [catalogue.load(name, settings.models, self.device) for name in settings.judges]
-        catalogue.refuse_twins(self.ensemble, judges)
+            self.ensemble = [face_network.load(name, settings.models, self.device) for name in settings.ensemble]
+            judges = [face_network.load(name, settings.models, self.device) for name in settings.judges]
+        face_network.refuse_twins(self.ensemble, judges)
         recognisers = [Recogniser(network, network in self.ensemble) for network in [*self.ensemble, *judges]]
         self._judges = Judges(self._detector, recognisers, self.perceptual, self.device)
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lowkeyd.attack import align
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.views import Matrix, View
 
 Distance = Callable[[FaceNetwork, Tensor, Tensor], Tensor]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lowkeyd.attack import views
 from lowkeyd.attack.crop import SIDE, WorkingFaces
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset

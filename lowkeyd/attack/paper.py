@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lowkeyd.attack import align, views
 from lowkeyd.attack.crop import rim_mask
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.views import Matrix

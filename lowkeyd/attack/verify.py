@@ -12,7 +12,7 @@ from torch import Tensor
 from lowkeyd.attack import align
 from lowkeyd.attack.crop import closeups
 from lowkeyd.attack.detect import Detector, scaled
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.visibility import measure
 from lowkeyd.model import Face, FaceVerdict, Pixels, Place, Score, Verdict, Visibility

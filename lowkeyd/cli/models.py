@@ -19,7 +19,7 @@ from lowkeyd.model import readable
 
 if TYPE_CHECKING:
     from lowkeyd.attack.download import Progress as Tell
-    from lowkeyd.attack.networks.entries import Entry
+    from lowkeyd.attack.networks.catalogue import Entry
 
 app = typer.Typer(help="List, fetch, add and check the face networks.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def list_(config: ConfigFile = None) -> None:
     Example: lowkeyd models list
     """
     settings = load_or_defaults(config, service=True).attack
-    from lowkeyd.attack.networks import entries
+    from lowkeyd.attack.networks import catalogue
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("network", "family"):
@@ -44,7 +44,7 @@ def list_(config: ConfigFile = None) -> None:
     table.add_column("MB", justify="right")
     for title in ("licence", "here", "used"):
         table.add_column(title, min_width=8)
-    for entry in entries.read(settings.models).values():
+    for entry in catalogue.read(settings.models).values():
         table.add_row(*map(Text, _row(entry, settings)))
     shown.console(_PIPE_COLUMNS).print(table)
 
@@ -72,9 +72,9 @@ def fetch(network: Name, config: ConfigFile = None) -> None:
     Example: lowkeyd models fetch facenet-vggface2
     """
     folder = load_or_defaults(config, service=True).attack.models
-    from lowkeyd.attack.networks import entries, supply
+    from lowkeyd.attack.networks import catalogue, supply
 
-    entry = entries.find(network, folder)
+    entry = catalogue.find(network, folder)
     if supply.is_here(entry, folder):
         typer.echo(f"{network} is here already: {readable(entry.path(folder))}")
         return
@@ -133,7 +133,7 @@ def check(config: ConfigFile = None) -> None:
     Example: lowkeyd models check
     """
     settings = load_or_defaults(config, service=True).attack
-    from lowkeyd.attack.networks import catalogue, supply
+    from lowkeyd.attack.networks import face_network, supply
 
     faults = 0
     for finding in supply.check(settings.models, frozenset({*settings.ensemble, *settings.judges})):
@@ -142,7 +142,7 @@ def check(config: ConfigFile = None) -> None:
     if faults:
         raise WeightsError(f"{faults} network{'' if faults == 1 else 's'} cannot be used")
     attacked, judges = (
-        [catalogue.load(name, settings.models, "cpu") for name in names]
+        [face_network.load(name, settings.models, "cpu") for name in names]
         for names in (settings.ensemble, settings.judges)
     )
-    catalogue.refuse_twins(attacked, judges)
+    face_network.refuse_twins(attacked, judges)

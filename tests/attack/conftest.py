@@ -7,8 +7,8 @@ import pytest
 from skimage.data import astronaut
 
 from lowkeyd.attack.detect import Detector
-from lowkeyd.attack.networks import catalogue
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks import face_network
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.model import Face, Pixels
 
@@ -33,7 +33,7 @@ def face(detector: Detector, portrait: Pixels) -> Face:
 
 @pytest.fixture(scope="session")
 def dlib_network() -> FaceNetwork:
-    return catalogue.load("dlib", Path("/nowhere"), "cpu")
+    return face_network.load("dlib", Path("/nowhere"), "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import torch
 from torchvision.transforms.v2.functional import crop
 
 from lowkeyd.attack import align
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.model import Face
 
 SQUARE = np.array([[[0, 0], [10, 0], [10, 10], [0, 10], [5, 5]]], np.float32)

@@ -18,7 +18,7 @@ from lowkeyd.attack.batch import BatchSize
 from lowkeyd.attack.crop import SIDE, Square, WorkingFaces
 from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.engine import Engine, _memory
-from lowkeyd.attack.networks import entries, ledger
+from lowkeyd.attack.networks import catalogue, ledger
 from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.attack.presets import PRESETS
 from lowkeyd.attack.verify import Versions
@@ -145,7 +145,7 @@ def test_an_unknown_network_is_named_with_the_known_ones() -> None:
 def test_a_verdict_says_by_which_weights_it_was_made(engine: Engine, portrait: Pixels, face: Face) -> None:
     stored = json.loads(verdict_json(engine.verify(versions(portrait, portrait), [face], "subtle")))
     (score,) = stored["faces"][0]["scores"]
-    path = entries.find("dlib", Path("/nowhere")).path(Path("/nowhere"))
+    path = catalogue.find("dlib", Path("/nowhere")).path(Path("/nowhere"))
     assert score["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -167,7 +167,7 @@ def test_a_network_of_another_family_is_attacked_and_others_judge(tmp_path: Path
 
 
 def test_the_attacked_weights_cannot_judge_under_another_name(tmp_path: Path) -> None:
-    shutil.copy(entries.find("dlib", tmp_path).path(tmp_path), tmp_path / "mine.dat")
+    shutil.copy(catalogue.find("dlib", tmp_path).path(tmp_path), tmp_path / "mine.dat")
     digest = hashlib.sha256((tmp_path / "mine.dat").read_bytes()).hexdigest()
     ledger.record(tmp_path, "mine", Record("dlib", "mine.dat", digest))
     assert Engine(config.Attack(ensemble=("mine",), models=tmp_path), "cpu"), "by itself it is as good as any"
@@ -180,7 +180,7 @@ def test_the_attacked_weights_cannot_judge_under_another_name(tmp_path: Path) ->
 
 def test_the_attacked_weights_cannot_judge_from_a_file_that_was_written_anew(tmp_path: Path) -> None:
     """The hash of such a file is another, the network is not."""
-    content = entries.find("dlib", tmp_path).content(tmp_path) + b"\n"
+    content = catalogue.find("dlib", tmp_path).content(tmp_path) + b"\n"
     (tmp_path / "mine.dat").write_bytes(content)
     ledger.record(tmp_path, "mine", Record("dlib", "mine.dat", hashlib.sha256(content).hexdigest()))
     with pytest.raises(ConfigError, match="judges: 'mine' has the same weights as 'dlib'"):

@@ -11,7 +11,7 @@ from torch import Tensor
 from lowkeyd.attack import align, paper
 from lowkeyd.attack import optimise as module
 from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, WorkingFaces, resize, shrink
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.optimise import optimise
 from lowkeyd.attack.perceptual import Perceptual

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.attack.networks import entries
+from lowkeyd.attack.networks import catalogue
 from lowkeyd.model import sha256
 from tests.attack.networks.checkpoints import mobilefacenet
 from tests.cli.conftest import Lowkeyd, Result
@@ -35,12 +35,12 @@ def models(lowkeyd: Lowkeyd, tmp_path: Path, folder: Path) -> Models:
 @pytest.fixture
 def offered(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Has the catalogue say that these weights are at an address, their hash unknown."""
-    families = entries.families()
-    known = replace(entries.find("mobilefacenet", Path("/nowhere")), size=None, sha256=None, centre=None)
-    dlib = entries.find("dlib", Path("/nowhere"))
+    families = catalogue.families()
+    known = replace(catalogue.find("mobilefacenet", Path("/nowhere")), size=None, sha256=None, centre=None)
+    dlib = catalogue.find("dlib", Path("/nowhere"))
 
     def offer(url: str) -> None:
-        monkeypatch.setattr(entries, "_catalogue", lambda: (families, (dlib, replace(known, url=url))))
+        monkeypatch.setattr(catalogue, "_catalogue", lambda: (families, (dlib, replace(known, url=url))))
 
     return offer
 
@@ -49,7 +49,7 @@ def test_the_list_names_every_network_on_a_line_of_its_own(models: Models) -> No
     result = models("list", judges=("buffalo-s",))
     assert result.code == 0
     lines = {line.split()[0]: line for line in result.out.splitlines()}
-    assert lines.keys() == {"network", *entries.read(Path("/nowhere"))}
+    assert lines.keys() == {"network", *catalogue.read(Path("/nowhere"))}
     assert lines["dlib"].split() == ["dlib", "dlib", "22", "CC0", "yes", "attacked"]
     assert lines["buffalo-s"].split() == ["buffalo-s", "onnx", "14", "non-commercial", "research", "no", "judges"]
 
@@ -144,7 +144,7 @@ def test_a_check_names_what_is_damaged_or_missing_and_ends_with_78(
 
 
 def test_a_check_finds_attacked_weights_among_the_judges(models: Models, tmp_path: Path) -> None:
-    shutil.copy(entries.find("dlib", tmp_path).path(tmp_path), tmp_path / "mine.dat")
+    shutil.copy(catalogue.find("dlib", tmp_path).path(tmp_path), tmp_path / "mine.dat")
     models("add", tmp_path / "mine.dat", "--family", "dlib")
     result = models("check", judges=("mine",))
     assert result.code == 78
@@ -153,5 +153,5 @@ def test_a_check_finds_attacked_weights_among_the_judges(models: Models, tmp_pat
 
 def test_the_help_of_add_names_every_family(lowkeyd: Lowkeyd) -> None:
     told = " ".join(lowkeyd("models", "add", "--help").out.replace("│", " ").split())
-    *first, last = entries.families()
+    *first, last = catalogue.families()
     assert f"Its family: {', '.join(first)} or {last}." in told

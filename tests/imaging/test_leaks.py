@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from lowkeyd.attack.detect import Detector
-from lowkeyd.attack.networks import catalogue
+from lowkeyd.attack.networks import face_network
 from lowkeyd.attack.verify import embeddings
 from lowkeyd.config import Attack
 from lowkeyd.imaging.decode import decode
@@ -37,7 +37,7 @@ def detector() -> Detector:
 
 @cache
 def dlib() -> Any:
-    return catalogue.load("dlib", Attack().models, "cpu")
+    return face_network.load("dlib", Attack().models, "cpu")
 
 
 @cache

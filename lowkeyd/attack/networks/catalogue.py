@@ -1,147 +1,128 @@
-"""The face networks that settings can name, loaded, each with how it wants its faces and compares them."""
+"""The catalogue as data: networks known by name from catalogue.toml, and those that the user added.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain, product
+Nothing here loads a network, so that a list of them is quick.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from lowkeyd.attack import weights
+from lowkeyd.attack.networks import ledger
+from lowkeyd.attack.networks.ledger import Record
+from lowkeyd.errors import WeightsError
 
-from lowkeyd.attack import align
-from lowkeyd.attack.networks import (
-    dlib,
-    embedder,
-    entries,
-    facenet,
-    ir,
-    iresnet,
-    mobilefacenet,
-    onnx_graph,
-    resnet,
-)
-from lowkeyd.attack.networks.embedder import Embedder
-from lowkeyd.attack.networks.entries import Family, Template
-from lowkeyd.attack.networks.portrait import portrait
-from lowkeyd.errors import ConfigError
-from lowkeyd.model import sha256
-
-Landmarks = npt.NDArray[np.float32]
-
-_BUILDERS = {
-    "dlib": dlib.build,
-    "mobilefacenet": mobilefacenet.build,
-    "facenet": facenet.build,
-    "ir": ir.build,
-    "resnet": resnet.build,
-    "iresnet": iresnet.build,
-    "onnx": onnx_graph.build,
-}
-_TEMPLATE_PX = 112
-_SAME_COSINE = 0.98
-"""Of two networks' embeddings of one face: the same weights in two file formats reach 0.999, others stay near 0."""
+Template = str | tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class FaceNetwork:
-    """A network and its conventions.
-
-    `template`: where its chip (height, width) wants the five landmarks, in pixels; None for networks that are shown the
-    detector's box. `unit`: whether its embeddings are compared by direction; `threshold`: one person below this
-    Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `reach`: the
-    distance that an attack reaches on a common face, over what the same number of steps reaches with dlib's network;
-    None where nobody measured it. `sha256`: of
-    the file that its weights came from.
-    """
+class Family:
+    """An architecture and its conventions; catalogue.toml says what each key means."""
 
     name: str
-    module: nn.Module
-    template: Landmarks | None
-    chip: tuple[int, int]
+    summary: str
+    template: Template
     unit: bool
     threshold: float
-    centre: Tensor | None = None
+    chip: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network that settings can name."""
+
+    name: str
+    family: Family
+    file: str
+    threshold: float
+    licence: str
+    url: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    centre: str | None = None
     reach: float | None = None
-    sha256: str = ""
+    package: str | None = None
 
-    def transforms(self, points: Landmarks) -> Landmarks:
-        """From a face's points (N x 7 x 2) to its chip: N x 2 x 3."""
-        if self.template is None:
-            return align.stretch(points[:, 5:], self.chip)
-        return align.similarity(points[:, :5], self.template)
+    def path(self, folder: Path) -> Path:
+        """Where its weights lie, or would. Raises WeightsError when the package that carries them is missing."""
+        return weights.packaged(self.package, self.file) if self.package else folder / self.file
 
-    def embed(self, chips: Tensor) -> Tensor:
-        """Chips, N x 3 x chip, RGB, [0, 1], to embeddings as this network's distance takes them."""
-        embeddings: Tensor = self.module(chips)
-        return torch.nn.functional.normalize(embeddings) if self.unit else embeddings
-
-
-def load(name: str, folder: Path, device: str) -> FaceNetwork:
-    """A network, ready to be differentiated with respect to its input only. `folder`: the user's own weight files.
-
-    Raises WeightsError for an unknown name, naming the known ones, and for weights that cannot be had.
-    """
-    entry = entries.find(name, folder)
-    content = entry.content(folder)
-    module = build(entry.family, content, entry.path(folder))
-    return FaceNetwork(
-        name,
-        module.to(device).to(memory_format=torch.channels_last),  # a tenth faster
-        _template(entry.family.template, module.chip),
-        module.chip,
-        entry.family.unit,
-        entry.threshold,
-        _centre(entry.centre, device),
-        entry.reach,
-        sha256(content),
-    )
-
-
-def build(family: Family, content: bytes, source: Path) -> Embedder:
-    """The module that a file of this family holds, at rest. Raises WeightsError."""
-    module = _BUILDERS[family.name](content, source)
-    module.eval().requires_grad_(False)
-    embedder.flush(module)
-    return module
-
-
-def _template(template: Template, chip: tuple[int, int]) -> Landmarks | None:
-    if template == "box":
-        return None
-    if template != "arcface":
-        return np.array(template, np.float32)
-    height, width = chip
-    scale = height / _TEMPLATE_PX  # chips that are not square have their sides cut off
-    return align.ARCFACE * np.float32(scale) + np.array(((width - height) / 2, 0), np.float32)
-
-
-def _centre(file: str | None, device: str) -> Tensor | None:
-    return None if file is None else torch.from_numpy(np.load(Path(__file__).with_name(file))).to(device)
-
-
-def refuse_twins(attacked: Sequence[FaceNetwork], judges: Sequence[FaceNetwork]) -> None:
-    """Raises ConfigError when a judge is one of the attacked networks under another name, or in another file format:
-    it would only repeat what the attack has told itself."""
-    for judge, network in product(judges, attacked):
-        if _are_twins(judge, network):
-            raise ConfigError(
-                f"[attack] judges: '{judge.name}' has the same weights as '{network.name}', which is attacked, so it"
-                " cannot be an independent judge"
+    def content(self, folder: Path) -> bytes:
+        """Its weights, checked. Raises WeightsError when they are missing, are not what they should be, or are
+        nothing that was ever recorded."""
+        path = self.path(folder)
+        if not path.is_file():
+            how = f"fetch it: lowkeyd models fetch {self.name}" if self.url else f"bring it: {self.bring()}"
+            raise WeightsError(f"the face network '{self.name}' is not on this machine: {path} is missing; {how}")
+        if self.sha256 is None:
+            raise WeightsError(
+                f"{path}: this file was never recorded, so that it may be any; record it: {self.bring(path)}"
             )
+        return weights.read_checked(path, self.sha256)
+
+    def bring(self, file: Path | str = "FILE") -> str:
+        """The command by which a user brings its weights."""
+        return f"lowkeyd models add {file} --family {self.family.name} --name {self.name}"
 
 
-def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
-    if a.sha256 == b.sha256:
-        return True
-    one, other = signature(a.module, a.chip), signature(b.module, b.chip)
-    return one.shape == other.shape and float(one @ other) > _SAME_COSINE
+@cache
+def _catalogue() -> tuple[dict[str, Family], tuple[Entry, ...]]:
+    raw = tomllib.loads(files("lowkeyd.attack.networks").joinpath("catalogue.toml").read_text(encoding="utf-8"))
+    families = {name: Family(name, **_tuples(row)) for name, row in raw["family"].items()}
+    return families, tuple(_entry(row, families[row["family"]]) for row in raw["network"])
 
 
-@torch.no_grad()
-def signature(module: nn.Module, chip: tuple[int, int]) -> Tensor:
-    """What a network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
-    device = next(chain(module.parameters(), module.buffers())).device
-    embedding: Tensor = module(portrait(chip).to(device))
-    return torch.nn.functional.normalize(embedding)[0].cpu()
+def _entry(row: dict[str, Any], family: Family) -> Entry:
+    return Entry(**{"threshold": family.threshold, **row, "family": family})
+
+
+def _tuples(value: Any) -> Any:
+    """Arrays of TOML as tuples, which nobody changes."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(each) for key, each in value.items()}
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
+
+
+def families() -> dict[str, Family]:
+    """Every family, by name."""
+    return dict(_catalogue()[0])
+
+
+def family(name: str) -> Family:
+    """The family of this name. Raises WeightsError, naming the known ones."""
+    if name not in families():
+        raise WeightsError(f"there is no family '{name}' of face networks; known are {', '.join(families())}")
+    return families()[name]
+
+
+def read(folder: Path) -> dict[str, Entry]:
+    """Every network that is known by name, whether its weights are there or not. Raises WeightsError."""
+    known = {entry.name: entry for entry in _catalogue()[1]}
+    for name, record in ledger.read(folder).items():
+        known[name] = _recorded(known[name], record) if name in known else _added(name, record, folder)
+    return known
+
+
+def _recorded(entry: Entry, record: Record) -> Entry:
+    threshold = entry.threshold if record.threshold is None else record.threshold
+    return replace(entry, sha256=entry.sha256 or record.sha256, threshold=threshold)
+
+
+def _added(name: str, record: Record, folder: Path) -> Entry:
+    if record.family not in families():
+        raise WeightsError(f"{folder / ledger.NAME}: '{name}' is of the family '{record.family}', which is not known")
+    kind = family(record.family)
+    threshold = kind.threshold if record.threshold is None else record.threshold
+    return Entry(name, kind, record.file, threshold, "your own file", sha256=record.sha256)
+
+
+def find(name: str, folder: Path) -> Entry:
+    """The network of this name. Raises WeightsError, naming the known ones."""
+    known = read(folder)
+    if name not in known:
+        raise WeightsError(f"there is no face network '{name}'; known are {', '.join(known)}")
+    return known[name]

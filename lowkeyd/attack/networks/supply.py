@@ -12,8 +12,8 @@ from pathlib import Path
 from lowkeyd import files
 from lowkeyd.attack import weights
 from lowkeyd.attack.download import Progress, Source, downloaded
-from lowkeyd.attack.networks import entries, ledger
-from lowkeyd.attack.networks.entries import Entry
+from lowkeyd.attack.networks import catalogue, ledger
+from lowkeyd.attack.networks.catalogue import Entry
 from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.errors import WeightsError
 from lowkeyd.model import sha256
@@ -62,10 +62,10 @@ def _vouched(entry: Entry, content: bytes, path: Path) -> str:
 
 def _try_out(family: str, content: bytes, source: Path) -> str:
     """The architecture in the file, once a face has come through it. Raises WeightsError."""
-    from lowkeyd.attack.networks import catalogue  # torch takes seconds, and most fetches need none
+    from lowkeyd.attack.networks import face_network  # torch takes seconds, and most fetches need none
 
-    module = catalogue.build(entries.family(family), content, source)
-    if not catalogue.signature(module, module.chip).isfinite().all():
+    module = face_network.build(catalogue.family(family), content, source)
+    if not face_network.signature(module, module.chip).isfinite().all():
         raise WeightsError(f"{source}: a damaged network: what it makes of a face are no numbers")
     return module.title
 
@@ -82,16 +82,16 @@ def add(file: Path, family: str, name: str | None, threshold: float | None, fold
     with ledger.written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         ledger.record(folder, name, record)
-        if not is_here(entries.find(name, folder), folder):
+        if not is_here(catalogue.find(name, folder), folder):
             files.write(folder / record.file, content)
-    return entries.find(name, folder), title
+    return catalogue.find(name, folder), title
 
 
 def _place(name: str, family: str, suffix: str, digest: str, folder: Path) -> str:
     """The file's name in the folder. Raises WeightsError for a network's name that is not free for it."""
     if not _NAME.fullmatch(name):
         raise WeightsError(f"'{name}' is no name for a network: letters, digits, dots and dashes make one; use --name")
-    known = entries.read(folder)
+    known = catalogue.read(folder)
     if (entry := known.get(name)) is not None:
         if entry.package or entry.family.name != family or entry.sha256 not in (None, digest):
             raise WeightsError(
@@ -117,11 +117,11 @@ class Finding:
 
 def check(folder: Path, wanted: frozenset[str]) -> Iterator[Finding]:
     """Look through every network that is here, and those `wanted` by name that are not. Raises WeightsError."""
-    known = entries.read(folder)
+    known = catalogue.read(folder)
     here = [name for name, entry in known.items() if entry.path(folder).is_file()]
     for name in [*here, *sorted(wanted - set(here))]:
         try:
-            entry = entries.find(name, folder)
+            entry = catalogue.find(name, folder)
             yield Finding(name, _try_out(entry.family.name, entry.content(folder), entry.path(folder)))
         except WeightsError as error:
             yield Finding(name, fault=str(error))

@@ -9,15 +9,15 @@ import torch
 
 from lowkeyd.attack import align
 from lowkeyd.attack.crop import Square, shrink
-from lowkeyd.attack.networks import entries
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks import catalogue
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.pixels import to_tensor
 from lowkeyd.model import Face, Pixels
 
 
 @pytest.fixture(scope="module")
 def original() -> "library.face_recognition_model_v1":
-    return library.face_recognition_model_v1(str(entries.find("dlib", Path("/nowhere")).path(Path("/nowhere"))))
+    return library.face_recognition_model_v1(str(catalogue.find("dlib", Path("/nowhere")).path(Path("/nowhere"))))
 
 
 def chip_of(portrait: Pixels, face: Face, network: FaceNetwork) -> Pixels:

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.attack.networks import dlib, dlib_file, entries
+from lowkeyd.attack.networks import catalogue, dlib, dlib_file
 from lowkeyd.errors import WeightsError
 
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return entries.find("dlib", Path("/nowhere")).content(Path("/nowhere"))
+    return catalogue.find("dlib", Path("/nowhere")).content(Path("/nowhere"))
 
 
 def test_it_is_read_layer_by_layer(content: bytes) -> None:

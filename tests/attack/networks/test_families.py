@@ -18,9 +18,9 @@ from torch import Tensor
 
 from lowkeyd.attack import align
 from lowkeyd.attack.crop import Square, shrink
-from lowkeyd.attack.networks import catalogue, entries, ir, iresnet, resnet
-from lowkeyd.attack.networks.catalogue import FaceNetwork
+from lowkeyd.attack.networks import catalogue, face_network, ir, iresnet, resnet
 from lowkeyd.attack.networks.embedder import Embedder
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.errors import WeightsError
 from lowkeyd.model import Face, Pixels
 from tests.attack.networks import retold
@@ -65,7 +65,7 @@ def saved(tensors: dict[str, Tensor]) -> bytes:
 
 
 def build(family: str, content: bytes) -> Embedder:
-    return catalogue.build(entries.family(family), content, Path("w"))
+    return face_network.build(catalogue.family(family), content, Path("w"))
 
 
 def faces(chip: tuple[int, int]) -> Tensor:
@@ -78,7 +78,7 @@ SCALES = {"mobilefacenet": 128.0, "facenet": 128.0}
 
 @pytest.mark.parametrize("case", [MOBILEFACENET, IR[50], ADAFACE[18], RESNET[50], IRESNET[18]], ids=named)
 def test_a_face_becomes_what_the_authors_network_makes_of_it(case: Case) -> None:
-    chip = entries.family(case.family).chip
+    chip = catalogue.family(case.family).chip
     assert chip is not None
     x, tape = faces(chip)[:1], Tape()
     wanted = case.retell(tape, (x * 255 - 127.5) / SCALES.get(case.family, 127.5))
@@ -98,7 +98,7 @@ def test_a_face_becomes_what_the_authors_network_makes_of_it(case: Case) -> None
 )
 def test_every_depth_has_the_authors_names_and_shapes(case: Case) -> None:
     tape = Tape("meta")
-    case.retell(tape, torch.empty(1, 3, *(entries.family(case.family).chip or ()), device="meta"))
+    case.retell(tape, torch.empty(1, 3, *(catalogue.family(case.family).chip or ()), device="meta"))
     with torch.device("meta"):
         ours = {
             "mobilefacenet": lambda _: mobilefacenet_module(),
@@ -128,7 +128,7 @@ def mobilefacenet_module() -> torch.nn.Module:
 def test_the_retold_networks_are_as_large_as_published_files(case: Case, published: int) -> None:
     """Nearly: files hold names, and ONNX has some of the batch norms folded already."""
     tape = Tape("meta")
-    case.retell(tape, torch.empty(1, 3, *(entries.family(case.family).chip or ()), device="meta"))
+    case.retell(tape, torch.empty(1, 3, *(catalogue.family(case.family).chip or ()), device="meta"))
     size = sum(value.numel() * value.element_size() for value in tape.tensors.values())
     assert size == pytest.approx(published, rel=0.0011)
 
@@ -146,7 +146,7 @@ def test_the_retold_adaface_is_its_published_file_to_the_byte() -> None:
         kind = "I64" if value.dtype == torch.int64 else "F32"
         table[name] = {"dtype": kind, "shape": list(value.shape), "data_offsets": [begin, end]}
     header = len(json.dumps(table, separators=(",", ":")))
-    assert 8 + math.ceil(header / 8) * 8 + end == entries.find("adaface-ir101-webface12m", Path("/nowhere")).size
+    assert 8 + math.ceil(header / 8) * 8 + end == catalogue.find("adaface-ir101-webface12m", Path("/nowhere")).size
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_facenets_layout_has_what_its_published_file_has(facenet_tensors: dict[s
     assert shapes["logits.weight"] == (8631, 512)
     file = io.BytesIO()
     torch.save(facenet_tensors, file, _use_new_zipfile_serialization=False)
-    published = entries.find("facenet-vggface2", Path("/nowhere")).size
+    published = catalogue.find("facenet-vggface2", Path("/nowhere")).size
     assert len(file.getvalue()) == pytest.approx(published, abs=3000), "old files hold addresses, whose lengths vary"
 
 
@@ -186,7 +186,9 @@ def test_facenet_embeds_as_its_package_does(facenet_tensors: dict[str, Tensor], 
 
 
 def test_facenet_is_shown_the_box_as_its_package_cuts_it_out(portrait: Pixels, face: Face) -> None:
-    network = FaceNetwork("facenet", torch.nn.Identity(), catalogue._template("box", (160, 160)), (160, 160), True, 1.0)
+    network = FaceNetwork(
+        "facenet", torch.nn.Identity(), face_network._template("box", (160, 160)), (160, 160), True, 1.0
+    )
     left, top, right, bottom = map(int, face.box)
     face = replace(face, box=(left, top, right, bottom))  # theirs does that inside
     square = Square.around(face, 5.0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lowkeyd.attack.networks import catalogue, entries, mobilefacenet, onnx_graph
+from lowkeyd.attack.networks import catalogue, face_network, mobilefacenet, onnx_graph
 from lowkeyd.attack.networks.embedder import Embedder
 from lowkeyd.errors import WeightsError
 
@@ -57,7 +57,7 @@ def graph(
 
 
 def build(model: "onnx.ModelProto") -> Embedder:
-    return catalogue.build(entries.family("onnx"), model.SerializeToString(), Path("w"))
+    return face_network.build(catalogue.family("onnx"), model.SerializeToString(), Path("w"))
 
 
 def faces(count: int = 2) -> Tensor:
@@ -185,14 +185,14 @@ def test_a_network_of_another_family_is_the_same_network_after_an_export() -> No
     module = mobilefacenet.MobileFaceNet()
     tensors = io.BytesIO()
     torch.save(module.state_dict(), tensors)
-    ours = catalogue.build(entries.family("mobilefacenet"), tensors.getvalue(), Path("w"))
-    again = catalogue.build(entries.family("onnx"), exported(module, ours.chip), Path("w"))
+    ours = face_network.build(catalogue.family("mobilefacenet"), tensors.getvalue(), Path("w"))
+    again = face_network.build(catalogue.family("onnx"), exported(module, ours.chip), Path("w"))
     assert again.chip == ours.chip
-    one, other = (catalogue.signature(network, ours.chip) for network in (ours, again))
+    one, other = (face_network.signature(network, ours.chip) for network in (ours, again))
     assert one @ other > 0.999
     stranger = mobilefacenet.MobileFaceNet()
-    third = catalogue.build(entries.family("onnx"), exported(stranger, ours.chip), Path("w"))
-    assert catalogue.signature(third, ours.chip) @ one < 0.9
+    third = face_network.build(catalogue.family("onnx"), exported(stranger, ours.chip), Path("w"))
+    assert face_network.signature(third, ours.chip) @ one < 0.9
 
 
 def with_weights_beside_it() -> bytes:

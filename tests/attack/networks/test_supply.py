@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lowkeyd import files
-from lowkeyd.attack.networks import catalogue, entries, ledger, supply
-from lowkeyd.attack.networks.entries import Entry
+from lowkeyd.attack.networks import catalogue, face_network, ledger, supply
+from lowkeyd.attack.networks.catalogue import Entry
 from lowkeyd.errors import FetchFailed, WeightsError
 from lowkeyd.model import sha256
 from tests.attack.networks.checkpoints import mobilefacenet
@@ -27,14 +27,14 @@ def folder(tmp_path: Path) -> Path:
 
 def offered(server: Web, *, pinned: bool) -> Entry:
     """The catalogue's MobileFaceNet, as if it were these weights on this server."""
-    known = entries.find("mobilefacenet", Path("/nowhere"))
+    known = catalogue.find("mobilefacenet", Path("/nowhere"))
     size, digest = (len(CONTENT), sha256(CONTENT)) if pinned else (None, None)
     return replace(known, url=server.url, size=size, sha256=digest)
 
 
 def let_catalogue_hold(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
-    families = entries.families()
-    monkeypatch.setattr(entries, "_catalogue", lambda: (families, (entry,)))
+    families = catalogue.families()
+    monkeypatch.setattr(catalogue, "_catalogue", lambda: (families, (entry,)))
 
 
 def fetch(entry: Entry, folder: Path) -> str:
@@ -84,9 +84,9 @@ def test_an_unknown_hash_is_recorded_at_first_and_kept_to_from_then_on(
         entry = offered(server, pinned=False)
         let_catalogue_hold(entry, monkeypatch)
         assert fetch(entry, folder) == sha256(CONTENT)
-        known = entries.find("mobilefacenet", folder)
+        known = catalogue.find("mobilefacenet", folder)
         assert known.sha256 == sha256(CONTENT)
-        assert catalogue.load("mobilefacenet", folder, "cpu").sha256 == sha256(CONTENT)
+        assert face_network.load("mobilefacenet", folder, "cpu").sha256 == sha256(CONTENT)
         (folder / entry.file).unlink()
         with pytest.raises(WeightsError, match="not the file that is known"):
             fetch(known, folder)
@@ -152,7 +152,7 @@ def test_a_file_that_somebody_put_there_is_not_trusted_and_not_overwritten(folde
 
 
 def test_what_nobody_offers_is_to_be_brought(folder: Path) -> None:
-    entry = replace(entries.find("mobilefacenet", folder), url=None)
+    entry = replace(catalogue.find("mobilefacenet", folder), url=None)
     with pytest.raises(WeightsError, match=r"cannot be fetched: .* lowkeyd models add FILE --family mobilefacenet"):
         fetch(entry, folder)
 
@@ -174,14 +174,14 @@ def test_a_file_of_ones_own_is_a_network_by_its_name(tmp_path: Path, folder: Pat
     entry, title = supply.add(file, "mobilefacenet", None, 0.9, folder)
     assert (entry.name, entry.threshold, title) == ("mine", 0.9, "MobileFaceNet")
     file.unlink()
-    network = catalogue.load("mine", folder, "cpu")
+    network = face_network.load("mine", folder, "cpu")
     assert (network.threshold, network.chip, network.sha256) == (0.9, (112, 96), sha256(CONTENT))
     x = torch.rand(1, 3, 112, 96, requires_grad=True)
     network.embed(x).sum().backward()
     assert x.grad is not None
     (folder / "mine.ckpt").write_bytes(OTHER)
     with pytest.raises(WeightsError, match=r"mine\.ckpt: not the expected weights: SHA-256 is"):
-        catalogue.load("mine", folder, "cpu")
+        face_network.load("mine", folder, "cpu")
 
 
 def test_a_file_for_the_catalogue_takes_its_place_there(
@@ -201,7 +201,7 @@ def test_a_file_that_lies_in_the_folder_already_is_taken_in_there(folder: Path) 
     folder.mkdir()
     supply.add(brought(folder), "mobilefacenet", None, None, folder)
     assert names(folder) == [ledger.NAME, "mine.ckpt"]
-    assert catalogue.load("mine", folder, "cpu").threshold == entries.family("mobilefacenet").threshold
+    assert face_network.load("mine", folder, "cpu").threshold == catalogue.family("mobilefacenet").threshold
 
 
 def test_adding_a_file_again_changes_its_threshold_and_no_more(tmp_path: Path, folder: Path) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from lowkeyd import config
 from lowkeyd.attack import align
-from lowkeyd.attack.networks import catalogue, dlib, entries, facenet, ir, iresnet, ledger, mobilefacenet, resnet
-from lowkeyd.attack.networks.entries import Entry
+from lowkeyd.attack.networks import catalogue, dlib, face_network, facenet, ir, iresnet, ledger, mobilefacenet, resnet
+from lowkeyd.attack.networks.catalogue import Entry
 from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.errors import WeightsError
 
 NOWHERE = Path("/nowhere")
-ENTRIES = list(entries.read(NOWHERE).values())
+ENTRIES = list(catalogue.read(NOWHERE).values())
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -27,7 +27,7 @@ def test_every_network_has_a_source_a_licence_and_a_place_of_its_own(entry: Entr
     assert [other.name for other in ENTRIES if other.file == entry.file] == [entry.name]
     assert 0 < entry.threshold < 2
     if entry.centre is not None:
-        centre = np.load(Path(entries.__file__).with_name(entry.centre))
+        centre = np.load(Path(catalogue.__file__).with_name(entry.centre))
         assert centre.shape == (128,)
         assert np.linalg.norm(centre) < 1
 
@@ -43,36 +43,36 @@ def test_no_two_networks_of_the_catalogue_are_one_file() -> None:
 def test_families_and_their_chips_are_those_of_the_modules() -> None:
     modules = {"dlib": dlib, "mobilefacenet": mobilefacenet, "facenet": facenet, "ir": ir, "resnet": resnet,
                "iresnet": iresnet}  # fmt: skip
-    chips = {name: family.chip for name, family in entries.families().items()}
+    chips = {name: family.chip for name, family in catalogue.families().items()}
     assert chips == {name: module._CHIP for name, module in modules.items()} | {"onnx": None}
-    assert catalogue._BUILDERS.keys() == chips.keys()
+    assert face_network._BUILDERS.keys() == chips.keys()
 
 
 def test_the_defaults_name_networks_that_come_along() -> None:
-    assert all(entries.find(name, NOWHERE).package for name in config.Attack().ensemble)
+    assert all(catalogue.find(name, NOWHERE).package for name in config.Attack().ensemble)
 
 
 def test_narrow_chips_have_the_templates_sides_cut_off() -> None:
-    narrow = catalogue._template("arcface", (112, 96))
+    narrow = face_network._template("arcface", (112, 96))
     assert narrow is not None
     assert np.allclose(narrow, align.ARCFACE - (8, 0))
-    large = catalogue._template("arcface", (224, 224))
+    large = face_network._template("arcface", (224, 224))
     assert large is not None
     assert np.allclose(large, 2 * align.ARCFACE)
-    assert catalogue._template("box", (160, 160)) is None
+    assert face_network._template("box", (160, 160)) is None
 
 
 def test_a_record_of_no_known_family_is_told(tmp_path: Path) -> None:
     ledger.record(tmp_path, "mine", Record("iris", "mine.pth", "00"))
     with pytest.raises(WeightsError, match=r"ledger\.json: 'mine' is of the family 'iris', which is not known"):
-        entries.read(tmp_path)
+        catalogue.read(tmp_path)
 
 
 def test_the_documentation_names_every_family_and_network_with_its_licence() -> None:
     page = (Path(__file__).parents[3] / "docs" / "networks.md").read_text(encoding="utf-8")
     _, table = page.split("## The families", 1)
     rows = {line.split("`")[1]: line for line in reversed(table.splitlines()) if line.startswith("| `")}
-    assert entries.families().keys() <= rows.keys()
+    assert catalogue.families().keys() <= rows.keys()
     for entry in ENTRIES:
         assert f"`{entry.name}`" in rows[entry.family.name]
         assert entry.licence in rows[entry.family.name]
