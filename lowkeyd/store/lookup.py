@@ -1,5 +1,4 @@
-"""Answers questions about single photos and about what happened, read-only, for people. By sqlite3
-alone, as `snapshot` does, and for its reason."""
+"""Answers questions about single photos and about what happened, read-only, for people."""
 
 import json
 import sqlite3
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd.model import State, readable
-from lowkeyd.store.snapshot import LEFT_ALONE, WEAK, reading
+from lowkeyd.store.reading import LEFT_ALONE, WEAK, reading
 
 _ENTRY = (
     "watch, path, state, stage, reason, advice, attempts, not_before, added_at, changed_at, sha256, delivery_path, "

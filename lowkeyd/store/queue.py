@@ -34,14 +34,12 @@ from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
 from lowkeyd.store import schema, turns
 from lowkeyd.store.judgement import Judgement
-from lowkeyd.store.schema import BARRED, photos
+from lowkeyd.store.schema import BARRED, GONE, photos
 
 T = TypeVar("T")
 
 _IN_WORK = (State.RUNNING, State.PUBLISHING)
 _PATHS_PER_QUERY = 500
-_GONE = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.ADMIT)
-"""Ignored because the file was away; what was ignored at a later stage is not for us."""
 _UNJUDGED: dict[str, Any] = {"verdict": None, "strength": None, "fingerprint": None, "seconds": None}
 _NOT_PUBLISHING: dict[str, Any] = {"temp": None, "next_path": None, "next_sha256": None}
 _FRESH: dict[str, Any] = {
@@ -103,7 +101,7 @@ class Queue:
         outdated = or_(
             photos.c.size != new.excluded.size,
             photos.c.mtime_ns != new.excluded.mtime_ns,
-            _GONE,
+            GONE,
         )
         # Spelled out, because an IN list cannot be part of a statement for many rows.
         in_work = or_(*(photos.c.state == state for state in _IN_WORK))

@@ -73,8 +73,12 @@ photos = Table(
     Index("photo_by_content", "sha256", "state"),
 )
 Index("photo_weak", photos.c.state, sqlite_where=photos.c.strength == "weak")
+# A photo is ignored for one of three reasons, which its stage tells apart: a person wants it so, it went away, or this
+# version of the file is not for us (RAW, protected already), which is found out at the stage `decode`.
 BARRED = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.WATCH)
 """A person said that this photo is never to be protected; that holds for all its versions."""
+GONE = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.ADMIT)
+"""Its file went away before its turn, or was renamed."""
 
 daemon = Table(
     "daemon",

@@ -1,26 +1,16 @@
-"""Reads the database for `lowkeyd status`, in one read-only transaction.
-
-With the standard library's sqlite3 and not with SQLAlchemy, whose import alone takes as long as the whole answer may.
-"""
+"""Where all photos stand, for `lowkeyd status` and for reports."""
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import State, readable
-from lowkeyd.store import location
+from lowkeyd.store.reading import LEFT_ALONE, WEAK, connect, reading
 
-_BUSY_S = 5.0
-WEAK = """photo INDEXED BY photo_weak
-    WHERE strength = 'weak' AND state <> 'publishing' AND delivery_path IS NOT NULL"""
-"""Copies that lie in the outbox, also while another one is made, or could not be made strong enough."""
-LEFT_ALONE = "state = 'ignored' AND stage <> 'admit'"
-"""Files that were not for us; at the stage `admit` are those that went away before their turn."""
 _SHOWN = "watch, path, state, stage, reason, advice, attempts, not_before, changed_at"
 
 
@@ -98,39 +88,13 @@ def delivered(path: Path) -> list[Delivered]:
         ]
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database at one moment, for questions. Raises StoreError."""
-    try:
-        with closing(_connect(path)) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        if str(error).startswith("no such") and _has_schema(path):
-            raise StoreError(f"{path}: of another version of lowkeyd; `lowkeyd run` of this one upgrades it") from error
-        raise StoreError(f"{path}: the database cannot be read: {error}") from error
-
-
-def _has_schema(path: Path) -> bool:
-    """Whether a lowkeyd made this database: what is missing in it came with another version."""
-    with closing(_connect(path)) as connection:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return bool(version)
-
-
 def known_roots(path: Path) -> dict[str, bytes]:
     """The folders that were watched before, by the watch's name; none without a database that says so."""
     try:
-        with closing(_connect(path)) as connection:
+        with closing(connect(path)) as connection:
             return dict(connection.execute("SELECT watch, path FROM root"))
     except (StoreError, sqlite3.Error):
         return {}
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    location.require(path)
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None)
-    connection.execute("BEGIN")  # one moment for all questions
-    return connection
 
 
 def _rows(connection: sqlite3.Connection, states: tuple[State, ...], limit: int) -> tuple[Row, ...]:

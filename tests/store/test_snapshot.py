@@ -9,7 +9,7 @@ import pytest
 
 from lowkeyd.errors import StoreError
 from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage, State
-from lowkeyd.store import snapshot
+from lowkeyd.store import reading, snapshot
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
 
@@ -119,7 +119,7 @@ def test_a_daemon_that_writes_does_not_disturb(photos: Queue, path: Path) -> Non
 
 
 def test_it_never_writes(photos: Queue, path: Path) -> None:
-    with closing(snapshot._connect(path)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with closing(reading.connect(path)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM photo")
 
 
