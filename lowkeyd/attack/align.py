@@ -16,9 +16,12 @@ ARCFACE = np.array(
 )
 """The five-point template on 112 x 112 pixels that most face networks are trained with."""
 
+Points = npt.NDArray[np.float32]
+"""Points of faces, N x 7 x 2."""
+
 
 def points(face: Face) -> npt.NDArray[np.float32]:
-    """Landmarks and box corners, 7 x 2, in pixels of the photo."""
+    """Those of one face, 7 x 2, in pixels of the photo."""
     return np.concatenate([face.landmarks, np.array(face.box, np.float32).reshape(2, 2)])
 
 

@@ -13,7 +13,7 @@ from facenet_pytorch.models.utils.detect_face import batched_nms_numpy, bbreg, g
 from torch import Tensor, nn
 from torchvision.ops.boxes import batched_nms
 
-from lowkeyd.attack.kernels import Halving, Rectifier
+from lowkeyd.attack.layers import Halving, Rectifier
 
 _CELL_PX, _REFINED_PX, _DECIDED_PX = 12, 24, 48
 """What each network looks at."""

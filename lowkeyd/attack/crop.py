@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lowkeyd.attack import align
+from lowkeyd.attack.align import Points
+from lowkeyd.attack.filters import rescaling
 from lowkeyd.attack.pixels import to_levels, to_planes, to_unit
-from lowkeyd.attack.views import Matrix, rescaling
 from lowkeyd.model import Face, Pixels, Place
 
 WORKING_PX = 128
@@ -98,7 +99,7 @@ class WorkingFaces:
 
     squares: Sequence[Square]
     x: Tensor  # N x 3 x S x S, [0, 1]
-    points: Matrix  # N x 7 x 2, pixels of x
+    points: Points  # N x 7 x 2, pixels of x
     arriving: Tensor  # N x 2 x S x S: what of a difference is seen in the photo, as `Square.arrives` says
 
     @classmethod
@@ -116,7 +117,7 @@ class WorkingFaces:
         return WorkingFaces(self.squares[which], self.x[which], self.points[which], self.arriving[which])
 
 
-def closeups(places: Sequence[Place], side: float, size: int) -> tuple[list[Square], Tensor, Matrix]:
+def closeups(places: Sequence[Place], side: float, size: int) -> tuple[list[Square], Tensor, Points]:
     """Of faces in photos: squares `side` interocular distances wide, what is in them (N x 3 x size x size, [0, 1]), and
     the faces' points there (N x 7 x 2)."""
     squares = [Square.around(face, side) for _, face in places]

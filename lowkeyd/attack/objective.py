@@ -14,13 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lowkeyd.attack import align
+from lowkeyd.attack.align import Points
 from lowkeyd.attack.networks.face_network import FaceNetwork
-from lowkeyd.attack.views import Matrix, View
+from lowkeyd.attack.views import View
 
 Distance = Callable[[FaceNetwork, Tensor, Tensor], Tensor]
 
 
-def embed(network: FaceNetwork, x: Tensor, points: Matrix, view: View) -> Tensor:
+def embed(network: FaceNetwork, x: Tensor, points: Points, view: View) -> Tensor:
     """Raw embeddings (N x dimensions) of faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2, pixels of x)."""
     transforms = network.transforms(view.place(points))
     chips = align.warp(view.smooth(x), transforms, network.chip)
@@ -61,7 +62,7 @@ def centred(network: FaceNetwork, reference: Tensor, embedding: Tensor) -> Tenso
 class Objective:
     """What is maximised, with everything that depends on the clean faces worked out once."""
 
-    def __init__(self, ensemble: Sequence[FaceNetwork], x: Tensor, points: Matrix, distance: Distance) -> None:
+    def __init__(self, ensemble: Sequence[FaceNetwork], x: Tensor, points: Points, distance: Distance) -> None:
         self._ensemble = ensemble
         self._points = points
         self._distance = distance

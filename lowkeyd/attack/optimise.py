@@ -8,13 +8,13 @@ from torch import Tensor
 
 from lowkeyd.attack import views
 from lowkeyd.attack.crop import SIDE, WorkingFaces
+from lowkeyd.attack.filters import both_ways, gaussian
 from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, centred
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import Preset
 from lowkeyd.attack.tint import bearable_tint, brightening
 from lowkeyd.attack.tolerance import allowance, tolerance
-from lowkeyd.attack.views import both_ways
 from lowkeyd.attack.visibility import BOX_SIDE
 
 _MOMENTUM = 0.6
@@ -64,7 +64,7 @@ def optimise(
     within = arriving.sum((2, 3)).prod(1).clamp_min(1).to(x) / size**2  # (N,), the share of x that the photo has
     mean = 10 ** ((_ENLARGING_DB - preset.psnr_db) / 20) * BOX_SIDE / SIDE  # root mean square over the square
     radius = mean * allowance(x) * within.sqrt().view(-1, 1, 1, 1)  # (N, 1, 1, 1)
-    fine, coarse = (views.gaussian(size, sigma).to(x) for sigma in (_FINE_PX, _COARSE_PX))
+    fine, coarse = (gaussian(size, sigma).to(x) for sigma in (_FINE_PX, _COARSE_PX))
     objective = Objective(ensemble, x, points, centred)
     with torch.no_grad():
         clean = perceptual.features(x)

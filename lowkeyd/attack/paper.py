@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack import align, views
+from lowkeyd.attack.align import Points
 from lowkeyd.attack.crop import rim_mask
 from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.perceptual import Perceptual
-from lowkeyd.attack.views import Matrix
 
 STEPS = 50
 _STEP_SIZE = 0.0025
@@ -28,7 +28,7 @@ _CHIP = (112, 112)
 
 def optimise(
     x: Tensor,
-    points: Matrix,
+    points: Points,
     ensemble: Sequence[FaceNetwork],
     perceptual: Perceptual,
     seed: int,

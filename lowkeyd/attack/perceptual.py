@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights
 
 from lowkeyd.attack import weights
-from lowkeyd.attack.folded import FoldedConv
+from lowkeyd.attack.layers import FoldedConv
 from lowkeyd.model import sha256
 
 _TRUNK_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lowkeyd.attack.crop import WorkingFaces
-from lowkeyd.attack.views import both_ways, covariance, gaussian
+from lowkeyd.attack.filters import both_ways, covariance, gaussian
 
 _MOST = 0.4
 """Of the gradient's colour part, in a face so small that nobody sees it: it buys little."""

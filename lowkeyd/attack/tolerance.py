@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lowkeyd.attack.align import Points
 from lowkeyd.attack.crop import interocular, rim_mask
+from lowkeyd.attack.filters import covariance, gaussian
 from lowkeyd.attack.pixels import LUMA, channel
-from lowkeyd.attack.views import Matrix, covariance, gaussian
 
 _REACH_PX = 1.5
 """How near contrast has to be to hide a change, in pixels of the working size."""
@@ -28,7 +29,7 @@ _COMMON = 0.0437
 """What a common face bears, in the units of `_FLOOR`: the geometric mean over 600 faces of LFW."""
 
 
-def tolerance(x: Tensor, points: Matrix) -> Tensor:
+def tolerance(x: Tensor, points: Points) -> Tensor:
     """What change each pixel of faces x (N x 3 x S x S, [0, 1]) with points (N x 7 x 2) bears, nothing at the rim:
     N x 1 x S x S, root mean square 1 per face."""
     size = x.shape[-1]
@@ -50,7 +51,7 @@ def _contrast(x: Tensor) -> Tensor:
     return covariance(luma, luma, gaussian(x.shape[-1], _REACH_PX).to(x)).clamp_min(0)
 
 
-def _middle(points: Matrix, size: int) -> Tensor:
+def _middle(points: Points, size: int) -> Tensor:
     """1 far from eyes and nose, rising towards their middle: N x 1 x size x size."""
     middle = points[:, :3].mean(1)  # (N, 2)
     spread = np.array([_MIDDLE_SPREAD * interocular(face) for face in points])

@@ -5,17 +5,16 @@ A recogniser will see the photo blurred, resized, mirrored and aligned a little 
 of the cost. Draws depend on seed and step alone, so that a face comes out the same whoever shares its batch.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-Matrix = npt.NDArray[np.float32]
+from lowkeyd.attack.align import Points
+from lowkeyd.attack.filters import both_ways, gaussian, rescaling
 
 _BLUR_PX = 2.0
 """The strongest random blur's sigma in pixels of the working size: more serves some judges and harms others."""
@@ -26,7 +25,6 @@ _JITTER = 0.02
 _NOISE = 0.015
 """Standard deviation of the noise that a view adds, [0, 1]: a change that a little noise undoes is not worth having."""
 _PAPER_BLUR_PX = 3.0
-_NOTHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,15 @@ class Placement:
     """Moves a face in its chip: its points turn and zoom (2 x 2) about the landmarks' middle, then shift (2), then
     jitter (7 x 2), the last two in interocular distances."""
 
-    turn: Matrix
-    shift: Matrix
-    jitter: Matrix
+    turn: npt.NDArray[np.float32]
+    shift: npt.NDArray[np.float32]
+    jitter: npt.NDArray[np.float32]
 
-    def move(self, points: Matrix) -> Matrix:
-        """N x 7 x 2, in any pixels."""
+    def move(self, points: Points) -> Points:
+        """In any pixels."""
         eyes = np.linalg.norm(points[:, 1:2] - points[:, 0:1], axis=2, keepdims=True)  # (N, 1, 1)
         middle = points[:, :5].mean(1, keepdims=True)
-        moved: Matrix = middle + (points - middle) @ self.turn.T + (self.shift + self.jitter) * eyes
+        moved: Points = middle + (points - middle) @ self.turn.T + (self.shift + self.jitter) * eyes
         return moved.astype(np.float32)
 
 
@@ -64,8 +62,8 @@ class View:
         noisy = x if self.noise is None else x + self.noise
         return noisy if self.smoothing is None else both_ways(noisy, self.smoothing)
 
-    def place(self, points: Matrix) -> Matrix:
-        """N x 7 x 2, in pixels of the face."""
+    def place(self, points: Points) -> Points:
+        """In pixels of the face."""
         return points if self.placement is None else self.placement.move(points)
 
 
@@ -106,32 +104,3 @@ def _placement(moves: npt.NDArray[np.float64], rng: np.random.Generator) -> Plac
     jitter = np.zeros((7, 2))
     jitter[:5] = rng.normal(0, _JITTER, (5, 2))  # a box has no details to be found a little beside
     return Placement(turn.astype(np.float32), np.array(shift, np.float32), jitter.astype(np.float32))
-
-
-def both_ways(x: Tensor, along: Tensor) -> Tensor:
-    """Pictures (N x C x S x S) blurred or rescaled along both axes by a matrix, S x S for all or N x 1 x S x S: same
-    shape."""
-    return along @ x @ along.mT
-
-
-def covariance(a: Tensor, b: Tensor, blur: Tensor) -> Tensor:
-    """How two pictures (N x C x S x S, C may be 1 in one) vary together around each pixel, as far as `blur` reaches:
-    N x C x S x S."""
-    return both_ways(a * b, blur) - both_ways(a, blur) * both_ways(b, blur)
-
-
-def gaussian(size: int, sigma_px: float) -> Tensor:
-    """A blur along one axis as a matrix, size x size; its rows sum to 1, so that borders do not darken."""
-    if sigma_px < 0.1:
-        return torch.eye(size)
-    at = torch.arange(size, dtype=torch.float32)
-    weights = torch.exp(-(((at[:, None] - at) / sigma_px) ** 2) / 2)
-    weights[weights < _NOTHING] = 0.0  # what is left of the tails are denormal numbers, which slow a CPU down sevenfold
-    return weights / weights.sum(1, keepdim=True)
-
-
-def rescaling(size: int, factor: float) -> Tensor:
-    """Shrinking by `factor`, anti-aliased, and enlarging again along one axis, as a matrix, size x size."""
-    small = max(1, math.ceil(size * factor))
-    down = F.interpolate(torch.eye(size)[None, None], (small, size), mode="bilinear", antialias=True)
-    return F.interpolate(down, (size, size), mode="bilinear", antialias=True)[0, 0]

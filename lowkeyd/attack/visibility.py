@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lowkeyd.attack.crop import Square, resize
+from lowkeyd.attack.filters import gaussian
 from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.pixels import LUMA, channel, to_tensor
-from lowkeyd.attack.views import gaussian
 from lowkeyd.model import Face, Pixels, Visibility
 
 BOX_SIDE = 4.0

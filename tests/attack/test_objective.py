@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lowkeyd.attack.filters import gaussian
 from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, centred, squared
-from lowkeyd.attack.views import View, gaussian
+from lowkeyd.attack.views import View
 
 PLAIN = View()
 TEMPLATE = np.array([[2, 2], [5, 2], [3.5, 4], [2.5, 6], [4.5, 6]], np.float32)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from lowkeyd.attack import align, paper
 from lowkeyd.attack import optimise as module
+from lowkeyd.attack.align import Points
 from lowkeyd.attack.crop import SIDE, WORKING_PX, Square, WorkingFaces, resize, shrink
+from lowkeyd.attack.filters import gaussian
 from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.optimise import optimise
@@ -18,7 +20,7 @@ from lowkeyd.attack.perceptual import Perceptual
 from lowkeyd.attack.presets import PRESETS
 from lowkeyd.attack.tint import brightening
 from lowkeyd.attack.tolerance import allowance
-from lowkeyd.attack.views import Matrix, View, gaussian
+from lowkeyd.attack.views import View
 from lowkeyd.model import Face, Pixels
 
 FEW = replace(PRESETS["balanced"], steps=6)
@@ -32,11 +34,11 @@ def x(portrait: Pixels, face: Face) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def points(face: Face) -> Matrix:
+def points(face: Face) -> Points:
     return Square.around(face, SIDE).inside(align.points(face), WORKING_PX)[None]
 
 
-def working(x: Tensor, points: Matrix, arriving: Tensor = WHOLE, side: int = WORKING_PX) -> WorkingFaces:
+def working(x: Tensor, points: Points, arriving: Tensor = WHOLE, side: int = WORKING_PX) -> WorkingFaces:
     """Faces that are `side` pixels large in their photos."""
     return WorkingFaces([Square(0, 0, side)] * len(x), x, points, arriving.expand(len(x), -1, -1, -1))
 
@@ -65,14 +67,14 @@ def budget_db(x: Tensor) -> float:
 
 
 @pytest.fixture(scope="module")
-def papers(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual) -> tuple[Tensor, int]:
+def papers(x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual) -> tuple[Tensor, int]:
     """What the paper's loop ends with, and how many steps it told of."""
     told: list[None] = []
     return paper.optimise(x, points, [dlib_network], perceptual, 0, lambda: told.append(None)), len(told)
 
 
 def test_the_face_moves_away_within_its_budget(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     delta = optimise(working(x, points), [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
     moved = Objective([dlib_network], x, points, squared).protection(x + delta, [View()])
@@ -83,7 +85,7 @@ def test_the_face_moves_away_within_its_budget(
 
 
 def test_a_smaller_budget_is_kept_too(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     strong, weak = (
         optimise(working(x, points), [unhelped(dlib_network)], perceptual, replace(FEW, psnr_db=db), 0, nothing)
@@ -93,7 +95,7 @@ def test_a_smaller_budget_is_kept_too(
 
 
 def test_of_a_small_face_what_its_pixels_can_hold_is_the_budget(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     small = Square(0, 0, 40).arrives((40, 40), WORKING_PX)[None]
     delta = optimise(working(x, points, small), [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
@@ -113,14 +115,14 @@ def test_of_a_face_that_the_border_cuts_the_budget_is_for_what_the_photo_has(
 
 
 def test_a_face_of_which_the_photo_has_nothing_stays_as_it_is(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     delta = optimise(working(x, points, 0 * WHOLE), [dlib_network], perceptual, FEW, 0, nothing)
     assert not delta.any()
 
 
 def test_a_face_that_falls_behind_gets_more_and_one_that_is_ahead_less(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     behind, ahead = (
         optimise(working(x, points), [dlib_network], perceptual, replace(FEW, reach=reach), 0, nothing)
@@ -131,14 +133,14 @@ def test_a_face_that_falls_behind_gets_more_and_one_that_is_ahead_less(
 
 
 def test_no_face_is_helped_when_nobody_knows_how_far_a_common_one_comes(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     delta = optimise(working(x, points), [unhelped(dlib_network)], perceptual, replace(FEW, reach=100), 0, nothing)
     assert energy_db(delta) == pytest.approx(budget_db(x), abs=0.05)
 
 
 def test_a_smooth_face_changes_less(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     smooth = resize(resize(x, 24), WORKING_PX)
     delta = optimise(working(smooth, points), [unhelped(dlib_network)], perceptual, FEW, 0, nothing)
@@ -147,7 +149,7 @@ def test_a_smooth_face_changes_less(
 
 
 def test_it_is_the_same_for_the_same_seed_and_whoever_shares_the_batch(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     alone = optimise(working(x, points), [dlib_network], perceptual, FEW, 0, nothing)
     again = optimise(working(x, points), [dlib_network], perceptual, FEW, 0, nothing)
@@ -160,7 +162,7 @@ def test_it_is_the_same_for_the_same_seed_and_whoever_shares_the_batch(
     assert np.corrcoef(alone.flatten(), two[1].flatten())[0, 1] > 0.98
 
 
-def test_a_grey_face_stays_grey(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual) -> None:
+def test_a_grey_face_stays_grey(x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual) -> None:
     grey = x.mean(1, keepdim=True).expand_as(x).contiguous()
     delta = optimise(working(grey, points), [dlib_network], perceptual, FEW, 0, nothing)
     assert (delta - delta.mean(1, keepdim=True)).abs().max() < 1e-6
@@ -168,7 +170,7 @@ def test_a_grey_face_stays_grey(x: Tensor, points: Matrix, dlib_network: FaceNet
 
 
 def test_a_large_face_changes_along_its_own_colours(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual
 ) -> None:
     def tint(side: int) -> float:
         """Of the change's energy, what is not a change of brightness."""
@@ -182,14 +184,14 @@ def test_a_large_face_changes_along_its_own_colours(
 
 
 def test_the_rim_is_left_alone(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual, papers: tuple[Tensor, int]
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual, papers: tuple[Tensor, int]
 ) -> None:
     for delta in (optimise(working(x, points), [dlib_network], perceptual, FEW, 0, nothing), papers[0]):
         assert delta[..., 0, :].abs().max() < 1 / 255
         assert delta[..., :, -1].abs().max() < 1 / 255
 
 
-def test_every_step_is_told(x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual) -> None:
+def test_every_step_is_told(x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual) -> None:
     told: list[None] = []
     optimise(working(x, points), [dlib_network], perceptual, FEW, 0, lambda: told.append(None))
     assert len(told) == FEW.steps
@@ -207,7 +209,7 @@ def test_the_papers_loop_takes_signed_steps_from_noise(x: Tensor, papers: tuple[
 
 def test_a_larger_weight_of_lpips_is_less_to_see(
     x: Tensor,
-    points: Matrix,
+    points: Points,
     dlib_network: FaceNetwork,
     perceptual: Perceptual,
     monkeypatch: pytest.MonkeyPatch,
@@ -220,7 +222,7 @@ def test_a_larger_weight_of_lpips_is_less_to_see(
 
 
 def test_the_budget_goes_neither_to_the_finest_change_nor_to_the_coarsest(
-    x: Tensor, points: Matrix, dlib_network: FaceNetwork, perceptual: Perceptual, monkeypatch: pytest.MonkeyPatch
+    x: Tensor, points: Points, dlib_network: FaceNetwork, perceptual: Perceptual, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shares() -> tuple[float, float]:
         """Of brightness: what of the change's energy a blur of 0.8 pixels takes away, and what one of 4 leaves."""

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from lowkeyd.attack.align import Points
 from lowkeyd.attack.pixels import to_tensor
 from lowkeyd.attack.tolerance import allowance, tolerance
-from lowkeyd.attack.views import Matrix
 from lowkeyd.model import Pixels
 
 SIZE = 64
@@ -12,7 +12,7 @@ INNER = slice(4, -4)
 """Inside the rim."""
 
 
-def points(x: float = 32, y: float = 32) -> Matrix:
+def points(x: float = 32, y: float = 32) -> Points:
     """Eyes 18 pixels apart and a nose, whose mean is (x, y)."""
     eyes_and_nose = np.array([[-9, -4], [9, -4], [0, 8]])
     mouth_and_more = np.array([[-6, 18], [6, 18], [0, -14], [0, 28]])

@@ -4,9 +4,9 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms.v2.functional import gaussian_blur, resize
 
 from lowkeyd.attack import views
+from lowkeyd.attack.align import Points
 
 
 def picture(size: int = 48) -> torch.Tensor:
@@ -16,32 +16,8 @@ def picture(size: int = 48) -> torch.Tensor:
 POINTS = np.array([[[10, 10], [30, 10], [20, 20], [12, 30], [28, 30], [5, 0], [35, 40]]], np.float32)
 
 
-def placed(view: views.View) -> views.Matrix:
+def placed(view: views.View) -> Points:
     return view.place(POINTS)
-
-
-def test_the_blur_is_a_gaussian() -> None:
-    x = picture()
-    matrix = views.gaussian(48, 2.0)
-    ours = views.View(smoothing=matrix).smooth(x)
-    theirs = gaussian_blur(x, [25, 25], [2.0, 2.0])
-    assert torch.allclose(ours[..., 13:-13, 13:-13], theirs[..., 13:-13, 13:-13], atol=1e-4)
-
-
-@pytest.mark.parametrize("matrix", [views.gaussian(32, 3.0), views.rescaling(32, 0.5), views.gaussian(32, 0.0)])
-def test_smoothing_keeps_brightness_up_to_the_border(matrix: torch.Tensor) -> None:
-    assert torch.allclose(matrix.sum(1), torch.ones(32), atol=1e-5)
-
-
-def test_rescaling_is_an_anti_aliased_resize_and_back() -> None:
-    x = picture()
-    matrix = views.rescaling(48, 0.5)
-    theirs = resize(resize(x, [24, 24], antialias=True), [48, 48], antialias=True)
-    assert torch.allclose(matrix @ x @ matrix.T, theirs, atol=1e-4)
-
-
-def test_rescaling_by_one_changes_nothing() -> None:
-    assert torch.allclose(views.rescaling(16, 1.0), torch.eye(16), atol=1e-6)
 
 
 def test_the_papers_views_are_plain_and_blurred_with_the_mirror_image_added() -> None:

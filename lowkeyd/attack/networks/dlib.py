@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lowkeyd.attack.folded import FoldedConv
+from lowkeyd.attack.layers import FoldedConv
 from lowkeyd.attack.networks import dlib_file
 from lowkeyd.attack.networks.dlib_file import Layer
 from lowkeyd.attack.networks.embedder import Embedder
