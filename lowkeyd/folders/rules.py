@@ -41,8 +41,12 @@ class Rules:
 
     def takes(self, path: bytes) -> bool:
         """Whether the relative path is a photo's or RAW file's, and nothing on the way is to be left out."""
-        folders = [path[:end] for end in range(len(path)) if path[end : end + 1] == b"/"]
-        return all(self.enters(folder) for folder in folders) and self.takes_here(path)
+        return self.reaches(path[: max(0, path.rfind(b"/"))]) and self.takes_here(path)
+
+    def reaches(self, folder: bytes) -> bool:
+        """Whether a walk comes to the folder: neither it nor anything on the way is to be left out. b"" is the root."""
+        ends = [end for end in range(len(folder)) if folder[end : end + 1] == b"/"]
+        return not folder or all(self.enters(folder[:end]) for end in [*ends, len(folder)])
 
     def takes_here(self, path: bytes) -> bool:
         """The same, for a path whose folders were entered."""

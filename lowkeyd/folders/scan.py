@@ -9,6 +9,9 @@ from pathlib import Path
 from lowkeyd.folders.rules import Identity, Rules
 from lowkeyd.model import Signature
 
+_MOST_NS = 2**63 - 1
+"""SQLite's largest integer. As a time it is in the year 2262: a file may say that it is from a later one."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -50,7 +53,7 @@ class Tree:
 
 
 class Walk:
-    """Every photo in the tree, or in the folder `under` of it (relative), streamed.
+    """Every photo in the tree, or in the folder `under` of it (relative), if a walk of all comes there; streamed.
 
     `go_on` is asked before each folder, also where there are no photos. Folders that vanish or cannot be read meanwhile
     are passed over: the next walk comes by again. None is entered twice, so that links and mounts cannot lead it in
@@ -64,7 +67,7 @@ class Walk:
         self.entered: set[Identity] = set()
 
     def __iter__(self) -> Iterator[Seen]:
-        pending = [self._under]
+        pending = [self._under] if self._tree.rules.reaches(self._under) else []
         while pending and self._go_on():
             try:
                 yield from self._folder(pending.pop(), pending)
@@ -82,7 +85,9 @@ class Walk:
             for entry in entries:
                 path = folder + b"/" + entry.name if folder else entry.name
                 if entry.is_dir(follow_symlinks=rules.follow):
-                    pending += [path] if rules.enters(path) else []
+                    if rules.enters(path):
+                        # Links come last: what they lead to, if it is in this tree, has been entered by its own name.
+                        pending.insert(0 if entry.is_symlink() else len(pending), path)
                 elif rules.takes_here(path) and (seen := _listed(path, entry, rules.follow)):
                     yield seen
 
@@ -98,4 +103,5 @@ def _listed(path: bytes, entry: "os.DirEntry[bytes]", follow: bool) -> Seen | No
 def _seen(path: bytes, status: os.stat_result) -> Seen | None:
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Seen(path, Signature(status.st_size, status.st_mtime_ns), max(status.st_mtime, status.st_ctime))
+    mtime_ns = max(-_MOST_NS, min(status.st_mtime_ns, _MOST_NS))
+    return Seen(path, Signature(status.st_size, mtime_ns), max(status.st_mtime, status.st_ctime))

@@ -171,8 +171,10 @@ class Intake(threading.Thread):
         self._roots.walked(watch, filled=count > 0)
         if self._watching is not None:
             self._watching.walked(watch, walk.entered, seconds)
+            if self._watching.is_deaf(watch):
+                self._watching.renew(watch)
         if self._vanished is not None and not (self._settling or self._walks):
-            self._vanished.look(watch)
+            self._vanished.look(watch, self._go_on)
 
     def _go_on(self) -> bool:
         """A long walk is a sign of life, and no reason to be late for the end."""

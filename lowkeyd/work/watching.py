@@ -80,6 +80,11 @@ class Watching:
         coverage = self._coverage[watch]
         return coverage.mode == "scan" or coverage.watched < coverage.folders
 
+    def is_deaf(self, watch: str) -> bool:
+        """Whether no folder gives events although all should: the root was removed and made again meanwhile."""
+        coverage = self._coverage[watch]
+        return coverage.mode == "events" and coverage.folders > 0 == coverage.watched
+
     def report(self) -> dict[str, dict[str, Any]]:
         """For `status`."""
         return {watch: asdict(coverage) for watch, coverage in self._coverage.items()}

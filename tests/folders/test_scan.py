@@ -168,3 +168,11 @@ def test_only_what_is_really_not_there_is_gone(tmp_path: Path) -> None:
         False, False, True, True,
     ]  # fmt: skip
     assert not tree.is_gone(b"x" * 300), "an error that says nothing about the file"
+
+
+def test_what_a_link_leads_to_inside_of_the_tree_is_found_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "2020").mkdir()
+    (tmp_path / "2020/b.jpg").write_bytes(b"x")
+    (tmp_path / "best").symlink_to("2020")
+    (tmp_path / "0 first").symlink_to("2020")
+    assert [seen.path for seen in Walk(Tree(tmp_path, Rules(follow=True)))] == [b"2020/b.jpg"]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lowkeyd import config
+from lowkeyd.folders.rules import Rules
 from lowkeyd.folders.scan import Seen, Tree, Walk
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, Signature, State
@@ -13,6 +15,7 @@ from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.intake import Intake
 from lowkeyd.work.roots import Roots
+from lowkeyd.work.watching import Coverage, Watching
 
 PATIENCE_S = 30.0
 QUIET_S = 0.2
@@ -239,3 +242,52 @@ def test_it_ends_in_the_middle_of_a_long_walk(
     intake.stop()
     intake.join(PATIENCE_S)
     assert not intake.is_alive()
+
+
+@pytest.mark.parametrize("folder", [".Trash-0/files", "@eaDir/a.jpg", "private", "deep/private/deeper"])
+def test_a_folder_that_appears_where_no_walk_comes_is_not_walked(root: Path, photos: Queue, folder: str) -> None:
+    (root / folder).mkdir(parents=True)
+    (root / folder / "a.jpg").write_bytes(b"x")
+    roots = Roots({"inbox": Tree(root, Rules(ignore=("private",)))}, Notes(photos))
+    intake = Intake(roots, QUIET_S, photos, threading.Event())
+    intake.start()
+    intake.post(Hint("inbox", os.fsencode(folder), is_folder=True))
+    await_quiet(intake)
+    intake.stop()
+    intake.join(PATIENCE_S)
+    assert photos.counts() == {}
+
+
+def test_a_photo_from_the_far_future_is_taken_like_any_other(
+    root: Path, photos: Queue, begin: Callable[..., Intake]
+) -> None:
+    (root / "a.jpg").write_bytes(b"x")
+    os.utime(root / "a.jpg", (10_413_792_000, 10_413_792_000))  # the year 2300
+    intake = begin()
+    intake.scan_all()
+    await_quiet(intake)
+    assert paths(photos) == [b"a.jpg"]
+
+
+class Deaf(Watching):
+    """Whose events come from nowhere, as after its root was made anew."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__((config.Watch(name="inbox", path=root, mode="events"),), lambda hint: None)
+        self.renewed = 0
+
+    def renew(self, watch: str) -> None:
+        self.renewed += 1
+        self._coverage[watch] = Coverage("events")
+
+
+def test_a_root_that_gives_no_events_any_more_is_watched_afresh(root: Path, photos: Queue) -> None:
+    watching = Deaf(root)
+    watching.start()
+    intake = Intake(Roots({"inbox": Tree(root)}, Notes(photos)), QUIET_S, photos, threading.Event(), watching)
+    intake.start()
+    intake.scan_all()
+    await_quiet(intake)
+    intake.stop()
+    intake.join(PATIENCE_S)
+    assert watching.renewed == 2
