@@ -311,6 +311,8 @@ def check_folders(config: Config, known: Collection[str] = ()) -> None:
     faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
     everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
     everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]
+    inside = ((watch.name, config.outbox.path / watch.name) for watch in config.watch)
+    everything += [(f"[outbox] path, {name} in it", path) for name, path in inside if path.is_symlink()]
     trees = [(name, Path(os.path.realpath(path))) for name, path in everything]
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:

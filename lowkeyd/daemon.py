@@ -182,12 +182,10 @@ class Daemon:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-        if before[signal.SIGHUP] is signal.SIG_IGN:
-            del before[signal.SIGHUP]  # started with nohup: it is to outlive its terminal
+        if before[signal.SIGHUP] is signal.SIG_IGN or not has_terminal():
+            del before[signal.SIGHUP]  # started with nohup, it is to outlive its terminal; else it asks for a reload
         for number in before:
             signal.signal(number, lambda *_: self._ending.set())
-        if signal.SIGHUP in before and not has_terminal():
-            signal.signal(signal.SIGHUP, lambda *_: self._reload.ask())
         try:
             yield
         finally:
@@ -301,6 +299,8 @@ def _ask_for_patience() -> None:
 
 def _run(settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *, once: bool) -> int:
     """New settings reach every part by a new daemon in the same process, which goes on holding the lock."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not has_terminal():
+        signal.signal(signal.SIGHUP, lambda *_: reload.ask())  # also between two daemons: it would end the process
     try:
         while True:
             daemon = Daemon(settings, photos, serve, reload, once=once)

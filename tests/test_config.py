@@ -223,6 +223,12 @@ def test_no_tree_may_feed_another(disk: Path, arrangement: dict[str, str]) -> No
         check_folders(on(disk, **arrangement))
 
 
+def test_no_link_in_the_outbox_may_lead_copies_into_a_watched_tree(disk: Path) -> None:
+    (disk / "outbox" / "tree0").symlink_to(disk / "inbox")
+    with pytest.raises(ConfigError, match=r"\[outbox\] path, tree0 in it .*must not lie inside one another"):
+        check_folders(on(disk))
+
+
 def test_two_watched_trees_may_not_overlap(disk: Path) -> None:
     (disk / "inbox" / "deep").mkdir()
     with pytest.raises(ConfigError, match=r"tree0.* and \[\[watch\]\] tree1 .*must not lie inside"):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,18 @@ def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_
         home.await_counts(done=3)
         assert daemon.end() == 0
     assert (home.outbox / "phone/b.jpg").exists()
+
+
+def test_a_reload_that_is_asked_for_in_the_middle_of_another_does_not_end_it(home: Home) -> None:
+    with home.daemon() as daemon:
+        for number in range(12):
+            home.configure(scan={"every_s": 900.0 + number})
+            for _ in range(40):
+                daemon.process.send_signal(signal.SIGHUP)
+                time.sleep(0.007)
+            assert daemon.process.poll() is None
+        assert daemon.log().count("reloading") > 1
+        assert daemon.end() == 0
 
 
 def test_what_is_asked_for_after_a_reload_is_done_by_the_new_settings(home: Home) -> None:

@@ -93,10 +93,11 @@ class Outbox:
             try:
                 self._sync_folder(os.path.dirname(delivery.path))
             except OSError:
-                # The next try must find the name free, or there would be two copies.
                 if ours is None or ours.path != delivery.path:
-                    os.unlink(self.absolute(delivery.path))
-                raise
+                    os.unlink(self.absolute(delivery.path))  # the next try must find the name free
+                    raise
+                # Our older copy is gone, so that this one has to count: were it forgotten, it would look like a
+                # stranger's, and the next try would put another beside it.
         return True
 
     def _take_name(self, temp: bytes, path: bytes, ours: Delivery | None) -> bool:
@@ -114,6 +115,12 @@ class Outbox:
             return _take_name_without_links(source, target)
         os.unlink(source)
         return True
+
+    def unreserve(self, path: bytes) -> None:
+        """Remove the empty file that held a name where there are no links, if a crash came before its content."""
+        with contextlib.suppress(OSError):
+            if os.lstat(self.absolute(path)).st_size == 0:
+                os.unlink(self.absolute(path))
 
     def withdraw(self, delivery: Delivery, *, to_trash: bool = False) -> bool:
         """Remove a delivered file, or move it to the trash. False when it is not as it was delivered, so not ours."""
@@ -205,7 +212,11 @@ def _take_name_without_links(source: bytes, target: bytes) -> bool:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
     except FileExistsError:
         return False
-    os.replace(source, target)
+    try:
+        os.replace(source, target)
+    except OSError:
+        os.unlink(target)
+        raise
     return True
 
 

@@ -189,9 +189,9 @@ class Queue:
         with self.transaction() as connection:
             return connection.execute(query.limit(1)).first() is not None
 
-    def delivered(self, job: Job) -> Delivery | None:
+    def delivered(self, job: int) -> Delivery | None:
         """What an earlier version of this photo left in the outbox: the only file that its next version may replace."""
-        query = select(photos.c.delivery_path, photos.c.delivery_sha256).where(photos.c.id == job.id)
+        query = select(photos.c.delivery_path, photos.c.delivery_sha256).where(photos.c.id == job)
         with self.transaction() as connection:
             row = connection.execute(query).one()
         return None if row.delivery_path is None else Delivery(row.delivery_path, row.delivery_sha256)

@@ -11,8 +11,9 @@ from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals
 from lowkeyd.folders.rules import is_raw_name
 from lowkeyd.folders.scan import Tree
-from lowkeyd.model import Job, readable, sha256
+from lowkeyd.model import Delivery, Job, readable, sha256
 from lowkeyd.store.departures import Delivered, Departures
+from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.roots import Roots
@@ -46,6 +47,9 @@ class Admission:
         if tree is None:
             self.photos.ignore(job, "its folder is no longer watched", time.time())
             return None
+        if not tree.rules.takes(job.photo.path):
+            self.photos.ignore(job, "the configuration leaves it out", time.time())
+            return None
         if is_raw_name(job.photo.path):
             raise PhotoLeftAlone.raw()
         content = self._read(job, tree)
@@ -75,7 +79,11 @@ class Admission:
 
     def _deliver_twin(self, job: Job, digest: str) -> bool:
         renamed = self._renamed_from(job, digest)
-        twin = (renamed.delivery, renamed.judgement) if renamed else self.photos.twin(job, digest, self.fingerprint)
+        inherited = renamed is not None and self.follow_renames and self._inherit(renamed, job)
+        if renamed is not None and renamed.is_done:
+            twin: tuple[Delivery, Judgement | None] | None = (renamed.delivery, renamed.judgement)
+        else:
+            twin = self.photos.twin(job, digest, self.fingerprint)
         if twin is None:
             return False
         delivery, judgement = twin
@@ -84,9 +92,13 @@ class Admission:
             return False  # taken away by its owner, or edited: protect it again
         suffix = os.path.splitext(os.fsdecode(delivery.path))[1].lower()
         published = self.publisher.publish(job, content, suffix, judgement)
-        if renamed and published and self.follow_renames:
+        if renamed and published and self.follow_renames and not inherited:
             self._follow(renamed, job)
         return True
+
+    def _inherit(self, renamed: Delivered, job: Job) -> bool:
+        """From here on the old copy is this photo's, and goes when the new one has come, also after a crash."""
+        return Departures(self.photos).inherit(job, renamed.id, _called_now(job), time.time())
 
     def _renamed_from(self, job: Job, digest: str) -> Delivered | None:
         """What this photo was called before, if it is one whose file is gone from where it was."""
@@ -98,10 +110,13 @@ class Admission:
         return None
 
     def _follow(self, renamed: Delivered, job: Job) -> None:
-        """The copy has its new name: the old one goes, then the row. A crash in between costs no copy."""
+        """The photo had a copy under its new name too: the other one goes, then its row."""
         self.publisher.outbox.withdraw(renamed.delivery)
-        now_called = readable(os.path.join(os.fsencode(job.photo.watch), job.photo.path))
-        Departures(self.photos).depart(renamed.id, f"it is called {now_called} now", time.time())
+        Departures(self.photos).depart(renamed.id, _called_now(job), time.time())
+
+
+def _called_now(job: Job) -> str:
+    return f"it is called {readable(os.path.join(os.fsencode(job.photo.watch), job.photo.path))} now"
 
 
 def _place(tree: Tree, job: Job) -> bytes:

@@ -4,10 +4,12 @@ The bytes go to a hidden file and to the disk; the row says which name they are 
 the row says done. What a crash interrupts is settled at the next start by looking at the disk.
 """
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, replace
 
+from lowkeyd.errors import OutboxUnavailable
 from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, Job, Publication, sha256
 from lowkeyd.store.judgement import Judgement
@@ -26,7 +28,7 @@ class Publisher:
         changed meanwhile and nothing was published. Raises OutboxUnavailable, leaving nothing behind."""
         wanted = os.path.join(os.fsencode(job.photo.watch), delivery_name(job.photo.path, suffix))
         temp = self.outbox.write_temp(os.path.dirname(wanted), content, job.photo.signature.mtime_ns)
-        ours, placed = self.photos.delivered(job), None
+        ours, placed = self.photos.delivered(job.id), None
         try:
             publication = Publication(job.id, temp, Delivery(wanted, sha256(content)))
             placed = self._place(job, publication, judgement, ours)
@@ -34,10 +36,15 @@ class Publisher:
             if placed is None:
                 self.outbox.remove(temp)
         if placed:
-            self.photos.done(job.id, time.time())
-            if ours is not None and ours.path != placed:
-                self.outbox.withdraw(ours)  # it had another format; after a crash in between it stays
+            self._settle(job.id, ours, placed)
         return placed
+
+    def _settle(self, job: int, ours: Delivery | None, placed: bytes) -> None:
+        """An older copy of another name or format goes first: until then the row knows it, whatever happens."""
+        if ours is not None and ours.path != placed:
+            with contextlib.suppress(OutboxUnavailable):
+                self.outbox.withdraw(ours)
+        self.photos.done(job, time.time())
 
     def _place(self, job: Job, wanted: Publication, judgement: Judgement | None, ours: Delivery | None) -> bytes | None:
         for path in self.outbox.candidates(wanted.delivery.path):
@@ -53,6 +60,7 @@ class Publisher:
     def finish(self, cut_short: Publication) -> None:
         """A crash came between the announcement and the last word: the disk knows how far it got."""
         if self.outbox.holds(cut_short.delivery):
-            self.photos.done(cut_short.job, time.time())
+            self._settle(cut_short.job, self.photos.delivered(cut_short.job), cut_short.delivery.path)
         else:
+            self.outbox.unreserve(cut_short.delivery.path)
             self.photos.requeue(cut_short.job, time.time())

@@ -1,11 +1,12 @@
-"""Does what the configuration says about copies whose photos were deleted. By default that is nothing.
+"""Does what the configuration says about copies whose photos were deleted. By default that is nothing. Photos that
+failed and were deleted are no longer listed as failed.
 
 A file that is missing may have been renamed, or its disk may be away, so haste would lose copies: it has to be missing
 in two walks in a row of a root that is online, while nothing is queued that could be the same photo.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,12 +34,21 @@ class Vanished:
     outbox: Outbox
     policy: Literal["keep", "delete", "trash"]
 
-    def look(self, watch: str) -> None:
-        """The root was walked to the end, and is online."""
-        if self.policy == "keep" or self.departures.unfinished():
+    def look(self, watch: str, go_on: Callable[[], bool]) -> None:
+        """The root was walked to the end, and is online. `go_on` is asked before each photo, and ends it."""
+        tree = self.roots.trees[watch]
+        failed = [number for number, path in self.departures.failed(watch) if go_on() and tree.is_gone(path)]
+        if self.roots.look(watch) is not None:
             return
+        self.departures.give_up(failed, "it was taken away after it had failed", time.time())
+        if self.policy != "keep" and not self.departures.unfinished():
+            self._look_for_copies(watch, go_on)
+
+    def _look_for_copies(self, watch: str, go_on: Callable[[], bool]) -> None:
         tree, count, missing, back = self.roots.trees[watch], 0, [], []
         for photo in self.departures.of(watch):
+            if not go_on():
+                return
             count += 1
             if tree.is_gone(photo.path):
                 missing.append(photo)

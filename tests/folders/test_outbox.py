@@ -203,3 +203,31 @@ def test_a_name_that_did_not_reach_the_disk_is_free_again_for_the_next_try(
 )
 def test_a_copy_keeps_its_name_unless_its_format_differs(original: bytes, suffix: str, name: bytes) -> None:
     assert delivery_name(original, suffix) == name
+
+
+def test_a_copy_that_took_our_older_ones_place_counts_even_if_its_folder_was_not_synced(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Delivery(b"a.jpg", sha256(b"old")), Delivery(b"a.jpg", sha256(b"new"))
+    assert outbox.place(outbox.write_temp(b"", b"old", 0), old, None)
+    temp = outbox.write_temp(b"", b"new", 0)
+    monkeypatch.setattr(Outbox, "_sync_folder", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
+    assert outbox.place(temp, new, old)
+    assert outbox.holds(new)
+
+
+def test_without_links_a_name_that_was_only_reserved_is_given_back(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    temp = outbox.write_temp(b"", b"copy", 0)
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OutboxUnavailable):
+        outbox.place(temp, Delivery(b"a.jpg", sha256(b"copy")), None)
+    assert not outbox.holds(Delivery(b"a.jpg", sha256(b"")))

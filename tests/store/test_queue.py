@@ -186,13 +186,13 @@ def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path
 def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
-    assert photos.delivered(job) is None
+    assert photos.delivered(job.id) is None
     assert publish(photos, job)
     photos.done(job.id, NOW)
     assert row(path)["state"] == "done"
     photos.offer([photo("a.jpg", size=2)], NOW)
     again = claim_one(photos)
-    assert photos.delivered(again) == Delivery(b"inbox/a.jpg", "d1")
+    assert photos.delivered(again.id) == Delivery(b"inbox/a.jpg", "d1")
 
 
 def test_only_what_was_announced_is_done(photos: Queue, path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_photo_that_changed_while_its_copy_was_put_in_place_is_done_again(phot
     photos.done(job.id, NOW)
     again = claim_one(photos)
     assert again.photo == photo("a.jpg", size=2)
-    assert photos.delivered(again) == Delivery(b"inbox/a.jpg", "d1"), "the new copy takes the place of this one"
+    assert photos.delivered(again.id) == Delivery(b"inbox/a.jpg", "d1"), "the new copy takes the place of this one"
 
 
 def test_what_was_in_work_when_the_daemon_died_is_named_with_its_stage(photos: Queue) -> None:

@@ -6,10 +6,14 @@ import pytest
 
 from lowkeyd import config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
-from lowkeyd.model import sha256
+from lowkeyd.folders.outbox import Outbox
+from lowkeyd.folders.rules import Rules
+from lowkeyd.folders.scan import Tree
+from lowkeyd.model import State, sha256
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.notes import Notes
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
+from lowkeyd.work.recover import recover
 from lowkeyd.work.roots import Roots
 from tests.work.conftest import Library
 
@@ -270,3 +274,55 @@ def test_a_photo_whose_disk_is_away_was_not_renamed(library: Library) -> None:
     library.root.rename(library.root.with_name("away"))
     library.root.mkdir()
     assert admission(library)._renamed_from(job, sha256(b"portrait")) is None
+
+
+def test_a_photo_that_the_configuration_leaves_out_by_now_is_not_taken(library: Library) -> None:
+    library.drop("private/a.jpg", b"x")
+    job = library.claim()
+    library.roots.trees["inbox"] = Tree(library.root, Rules(ignore=("private",)))
+    assert admission(library).admit(job) is None
+    assert library.photos.counts() == {State.IGNORED: 1}
+
+
+def test_a_photo_that_was_renamed_before_it_was_done_again_takes_its_old_copy_along(library: Library) -> None:
+    protect(library, "a.jpg", b"x")
+    library.photos.redo([("inbox", b"a.jpg")], time.time())
+    rename(library, "a.jpg", "b.jpg")
+    for job in library.photos.claim(2, time.time()):
+        admission(library).admit(job)
+    assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
+    assert library.photos.counts() == {State.DONE: 1, State.IGNORED: 1}
+
+
+def test_a_copy_without_faces_is_renamed_along_too(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    job = library.claim()
+    admission(library).admit(job)
+    library.publisher.publish(job, b"copy of x", ".jpg", None)
+    rename(library, "a.jpg", "b.jpg")
+    job = library.claim()
+    assert admission(library).admit(job), "nobody knows whether the settings are still the same"
+    library.publisher.publish(job, b"copy of x", ".jpg", None)
+    assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
+
+
+def test_a_crash_before_the_old_copy_goes_is_made_good_at_the_start(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PlugPulled(BaseException):
+        pass
+
+    def pulled(*_: object) -> None:
+        raise PlugPulled
+
+    protect(library, "a.jpg", b"x")
+    rename(library, "a.jpg", "b.jpg")
+    job = library.claim()
+    with monkeypatch.context() as crash:
+        crash.setattr(Outbox, "withdraw", pulled)
+        with pytest.raises(PlugPulled):
+            admission(library).admit(job)
+    assert library.delivered() == {"inbox/a.jpg": b"copy of x", "inbox/b.jpg": b"copy of x"}
+    recover(library.photos, library.publisher)
+    assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
+    assert library.photos.counts() == {State.DONE: 1, State.IGNORED: 1}

@@ -131,3 +131,24 @@ def test_a_foreign_file_does_not_pass_for_the_publication(library: Library, tmp_
     (library.outbox / "inbox/a.jpg").write_bytes(b"foreign")
     library.publisher.finish(publication)
     assert library.row()["state"] == "ready"
+
+
+def test_a_crash_before_the_copy_in_the_old_format_goes_is_made_good_at_the_start(library: Library) -> None:
+    library.drop("a.jpg", b"x")
+    library.publisher.publish(library.claim(), b"old", ".jpg", JUDGED)
+    library.drop("a.jpg", b"y")
+    job = library.claim()
+    temp = library.publisher.outbox.write_temp(b"inbox", b"new", 0)
+    publication = Publication(job.id, temp, Delivery(b"inbox/a.png", sha256(b"new")))
+    library.photos.publishing(job, publication, JUDGED, 0.0)
+    library.publisher.outbox.place(publication.temp, publication.delivery, None)
+    library.publisher.finish(publication)
+    assert library.delivered() == {"inbox/a.png": b"new"}
+
+
+def test_a_name_that_a_crash_left_reserved_and_empty_is_free_again(library: Library) -> None:
+    publication = announce(library)
+    (library.outbox / "inbox/a.jpg").touch()  # where there are no links
+    library.publisher.finish(publication)
+    library.publisher.outbox.sweep(0.0)
+    assert library.delivered() == {}

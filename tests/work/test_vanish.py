@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from lowkeyd.model import Stage, State
 from lowkeyd.store.departures import Departures
 from lowkeyd.work.vanish import Vanished
 from tests.work.conftest import Library
-from tests.work.test_admit import protect
+from tests.work.test_admit import admission, protect
 
 Look = Callable[..., None]
 
@@ -19,7 +20,7 @@ def look(library: Library) -> Look:
     def look(policy: str = "delete", times: int = 2) -> None:
         outbox = library.publisher.outbox
         for _ in range(times):
-            Vanished(Departures(library.photos), library.roots, outbox, policy).look("inbox")  # type: ignore[arg-type]
+            Vanished(Departures(library.photos), library.roots, outbox, policy).look("inbox", lambda: True)  # type: ignore[arg-type]
 
     return look
 
@@ -121,3 +122,38 @@ def test_a_photo_that_comes_back_from_a_backup_is_taken_again(filled: Library, l
     look()
     filled.drop("a.jpg", b"a.jpg")
     assert [job.photo.path for job in filled.photos.claim(9, time.time())] == [b"a.jpg"]
+
+
+def test_a_copy_goes_too_if_its_photo_was_edited_and_then_deleted_before_its_turn(filled: Library, look: Look) -> None:
+    filled.drop("a.jpg", b"edited")
+    (filled.root / "a.jpg").unlink()
+    assert admission(filled).admit(filled.claim()) is None
+    look()
+    assert list(filled.delivered()) == ["inbox/deep/b.jpg"]
+
+
+def test_a_photo_that_failed_and_is_gone_is_no_failure_any_more(filled: Library, look: Look) -> None:
+    filled.drop("a.jpg", b"broken")
+    filled.photos.fail(filled.claim(), Stage.DECODE, "is no picture", "", time.time())
+    look("keep")
+    assert filled.photos.counts() == {State.DONE: 1, State.FAILED: 1}, "it lies there still"
+    (filled.root / "a.jpg").unlink()
+    look("keep", times=1)
+    assert filled.photos.counts() == {State.DONE: 1, State.IGNORED: 1}
+    assert len(filled.delivered()) == 2, "the copy of the version before is kept, as is wished"
+    look("delete")
+    assert list(filled.delivered()) == ["inbox/deep/b.jpg"]
+
+
+def test_looking_is_a_sign_of_life_and_can_be_called_off(filled: Library) -> None:
+    asked = []
+
+    def go_on() -> bool:
+        asked.append(None)
+        return False
+
+    (filled.root / "a.jpg").unlink()
+    outbox = filled.publisher.outbox
+    for _ in range(3):
+        Vanished(Departures(filled.photos), filled.roots, outbox, "delete").look("inbox", go_on)
+    assert (len(asked), filled.delivered()) == (3, COPIES)
