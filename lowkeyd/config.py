@@ -300,14 +300,14 @@ def _folder_fault(path: Path) -> str | None:
     return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
 
 
-def check_folders(config: Config, known: Collection[str] = ()) -> None:
+def check_folders(config: Config, known: Collection[str] = (), *, outbox_known: bool = False) -> None:
     """Look at the disk: watched folders and the outbox exist, may be read, and none of the trees feeds another.
 
-    The watches in `known` have had their folders before: these may be on a disk that is away. Symbolic links are
-    followed first. Raises ConfigError, naming every fault.
+    The watches in `known` have had their folders before, and so perhaps has the outbox: these may be on a disk that is
+    away. Symbolic links are followed first. Raises ConfigError, naming every fault.
     """
     watched = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch if watch.name not in known]
-    named = [*watched, ("[outbox] path", config.outbox.path)]
+    named = watched if outbox_known else [*watched, ("[outbox] path", config.outbox.path)]
     faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
     everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
     everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from lowkeyd.work.control import Control
 from lowkeyd.work.dispatch import Dispatcher, Turn
 from lowkeyd.work.gate import Gate, Hold
 from lowkeyd.work.intake import Intake
+from lowkeyd.work.outbox_disk import OutboxDisk
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.rebuild import rebuild
 from lowkeyd.work.recover import recover
@@ -47,6 +49,8 @@ log = structlog.get_logger()
 
 _TURN_S = 0.5
 _BEAT_S = 2.0
+_SET_BACK_S = 5.0
+"""Less than that is a time service's work, and nobody minds."""
 _LEFT_BEHIND_S = 86_400.0
 """A hidden file in the outbox that is a day old belongs to no publication any more."""
 _JITTER = 0.1
@@ -75,11 +79,13 @@ class Daemon:
         self._failure: BaseException | None = None
         self._started_at = time.time()
         self._beat_at = float("-inf")
+        self._ahead_s = time.time() - time.monotonic()
         self._last_beat: dict[str, Any] = {}
         self._was_at_work = False
         folders = (settings.outbox.path, settings.state.path)
         self._gate = Gate(settings.schedule, folders, settings.outbox.min_free_mb, notes)
-        self._publisher = Publisher(photos, Outbox(settings.outbox.path))
+        self._outbox_disk = OutboxDisk(settings.outbox.path, notes)
+        self._publisher = Publisher(photos, Outbox(settings.outbox.path, self._outbox_disk.require))
         vanished = Vanished(Departures(photos), self._roots, self._publisher.outbox, settings.outbox.on_delete)
         self._watching = None if once else Watching(settings.watch, self._post)
         self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake, self._watching, vanished)
@@ -119,6 +125,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(self._signals())
             stack.enter_context(self._thread_failures())
+            self._outbox_disk.require()  # what was cut short can only be settled where its copy is
             recover(self._photos, self._publisher)
             self._start(stack)
             log.info("ready", watches=len(self._roots.trees), workers=len(self._dispatchers), once=self._once)
@@ -210,6 +217,7 @@ class Daemon:
 
     def _tend(self) -> None:
         now = time.monotonic()
+        self._mind_the_clock(now)
         if self._watching is not None:
             self._schedule(self._watching)
         at_work = any(dispatcher.busy for dispatcher in self._dispatchers)
@@ -219,6 +227,16 @@ class Daemon:
         moved_at = [self._intake.moved_at, *(dispatcher.moved_at for dispatcher in self._dispatchers)]
         if now - min(moved_at) < _STALE_S:
             notify("WATCHDOG=1")
+
+    def _mind_the_clock(self, now: float) -> None:
+        """What is due at some time of the day would be late by as much as the clock was set back."""
+        before_s, self._ahead_s = self._ahead_s, time.time() - now
+        if (back_s := before_s - self._ahead_s) < _SET_BACK_S:
+            return
+        log.warning("the clock was set back", seconds=round(back_s))
+        self._photos.clock_set_back(back_s, time.time())
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
 
     def _beat(self, *, kept: bool = True) -> None:
         """A sign of life for who asks, and for the next start if it is `kept`: with no photo in hand nothing depends on
@@ -236,11 +254,12 @@ class Daemon:
             self._photos.beat(os.getpid(), self._started_at, now, report)
 
     def _circumstances(self) -> dict[str, Any]:
-        """How each folder is watched, why it is offline if it is, and what holds all work."""
+        """How each folder is watched, why it or the outbox is away if it is, and what holds all work."""
         coverage = {} if self._watching is None else self._watching.report()
         roots = {watch: coverage.get(watch, {}) | {"offline": self._roots.last(watch)} for watch in self._roots.trees}
         hold = self._gate.hold(time.time()) or self._crowd()
-        return {"roots": roots, "hold": None if hold is None else asdict(hold)}
+        away = self._outbox_disk.away()
+        return {"roots": roots, "hold": None if hold is None else asdict(hold), "outbox_away": away}
 
     def _crowd(self) -> Hold | None:
         """Other programs, where they leave none of our devices free."""
@@ -270,7 +289,7 @@ class Daemon:
         """What is asked at the control socket."""
         if question == {"beat": None}:
             return self._last_beat | self._circumstances()  # as they are now; the rest is as old as `beat_at`
-        reply = wishes.answer(question, self._photos, self._gate, self._roots)
+        reply = wishes.answer(question, self._photos, self._gate, self._roots, self._outbox_disk)
         self._wake.set()
         return reply
 
@@ -279,7 +298,8 @@ def run(settings: config.Config, *, path: Path | None = None, once: bool = False
     """Be the daemon, with `serve` as what its worker children do, and `path` as the file that SIGHUP has read again.
     Returns the exit code.
 
-    Raises ConfigError for folders that are not as they must be, AlreadyRunning, StoreError, WeightsError.
+    Raises ConfigError for folders that are not as they must be, OutboxUnavailable when the outbox's disk is away,
+    AlreadyRunning, StoreError, WeightsError.
     """
     check_folders(settings)
     state = settings.state.path

@@ -113,6 +113,9 @@ def _roots(status: Status) -> list[Finding]:
 
 
 def _disk(status: Status) -> Finding:
+    if status.outbox_away is not None:
+        advice = "Mount it, or `lowkeyd accept --outbox` if copies are to go from now on to the folder that is there."
+        return Finding(Level.DEGRADED, "disk", status.outbox_away, advice)
     if status.free_bytes is None:
         return Finding(Level.DEGRADED, "disk", "the outbox cannot be looked at", "Mount its disk, or make the folder.")
     what = f"{status.free_bytes / 1e9:.1f} GB are free for the outbox"

@@ -1,4 +1,4 @@
-"""What kind of file system a path lies on, as the kernel's table of mounts says."""
+"""On what file system a path lies, and where there, as the kernel's table of mounts says."""
 
 import os
 import re
@@ -16,25 +16,45 @@ _TABLE = Path("/proc/self/mountinfo")
 def kind(path: Path) -> str:
     """The file system's type as the kernel calls it, such as `ext4`; empty where it cannot be told. The path need not
     exist."""
+    return kind_in(_table(), os.path.realpath(path))
+
+
+def place(path: Path) -> str:
+    """The path that it has in its own file system, whatever that is mounted on; empty where it cannot be told."""
+    return place_in(_table(), os.path.realpath(path))
+
+
+def _table() -> list[str]:
     try:
-        lines = _TABLE.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        return _TABLE.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
-        return ""
-    return kind_in(lines, os.path.realpath(path))
+        return []
 
 
 def kind_in(mountinfo: list[str], path: str) -> str:
-    """The same, of a path in the kernel's table: of mounts on the way the deepest, of several there the last.
+    """As `kind`, of a path in the kernel's table."""
+    _, _, found = _mount(mountinfo, path)
+    return found
+
+
+def place_in(mountinfo: list[str], path: str) -> str:
+    """As `place`, of a path in the kernel's table."""
+    root, point, _ = _mount(mountinfo, path)
+    return os.path.normpath(os.path.join(root, os.path.relpath(path, point))) if root else ""
+
+
+def _mount(mountinfo: list[str], path: str) -> tuple[str, str, str]:
+    """What of a file system is mounted where, and its type: of mounts on the way the deepest, of several the last.
 
     Source: proc(5), /proc/[pid]/mountinfo.
     """
-    found, deepest = "", -1
+    found = ("", "", "")
     for line in mountinfo:
         before, _, after = line.partition(" - ")
-        point = _unescaped(before.split()[4])
+        root, point = map(_unescaped, before.split()[3:5])
         inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= deepest:
-            found, deepest = after.split()[0], len(point)
+        if inside and len(point) >= len(found[1]):
+            found = (root, point, after.split()[0])
     return found
 
 

@@ -20,6 +20,7 @@ from lowkeyd.work.control import ask
 from lowkeyd.work.gate import Gate
 from lowkeyd.work.hand_in import HandedIn
 from lowkeyd.work.hand_in import hand_in as hand_in_photos
+from lowkeyd.work.outbox_disk import OutboxDisk
 from lowkeyd.work.roots import Roots, check_folders, trees
 
 Places = list[tuple[str, bytes]]
@@ -28,7 +29,7 @@ _AT_ONCE = 1000
 """Photos that one question names: whoever asks the daemon something else meanwhile is answered soon."""
 
 
-def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, Any]:
+def answer(question: Any, photos: Queue, gate: Gate, roots: Roots, disk: OutboxDisk) -> dict[str, Any]:
     """The daemon's side: do what is asked. Raises ValueError for what is no question."""
     reply: dict[str, Any]
     match question:
@@ -53,6 +54,9 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots) -> dict[str, 
             reply = {"was_paused": gate.resume()}
         case {"accept": str(watch)} if watch in roots.trees:
             roots.accept(watch)
+            reply = {}
+        case {"accept_outbox": None}:
+            disk.accept()
             reply = {}
         case _:
             raise ValueError(f"no such question: {question!r}")
@@ -109,6 +113,11 @@ def accept(settings: config.Config, watch: str) -> None:
     _have_answered(settings, {"accept": watch})
 
 
+def accept_outbox(settings: config.Config) -> None:
+    """Take the folder that is there now for the outbox."""
+    _have_answered(settings, {"accept_outbox": None})
+
+
 def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[str, Any]:
     state: Path = settings.state.path
     if lock.is_held(state):
@@ -117,7 +126,8 @@ def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[st
     location.require(location.database(state))
     with lock.hold(state), Queue(location.database(state)) as photos:
         notes = Notes(photos)
-        return answer(question, photos, Gate(settings.schedule, (), 0.0, notes), Roots(trees(settings), notes))
+        gate, roots = Gate(settings.schedule, (), 0.0, notes), Roots(trees(settings), notes)
+        return answer(question, photos, gate, roots, OutboxDisk(settings.outbox.path, notes))
 
 
 def _in_parts(paths: Places) -> Iterator[list[tuple[str, str]]]:

@@ -62,7 +62,7 @@ def test_without_listeners_there_is_nothing_to_tell(tmp_path: Path) -> None:
 def test_a_daemon_backs_its_database_up_at_once(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     with home.daemon() as daemon:
-        await_that(lambda: bool(backup.newest_first(home.state)), "a backup")
+        await_that(lambda: bool(backup.newest_first(home.state, time.time())), "a backup")
         daemon.end()
 
 

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import dlib
+import libfaketime
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -317,6 +318,36 @@ def test_photos_that_wait_for_the_outbox_wait_for_one_reason(home: Home) -> None
     in_namespace(home, f"mount --bind -o ro {home.outbox} {home.outbox}", "run", "--once")
     assert home.counts() == {"waiting": 3}
     assert len(home.query("SELECT DISTINCT reason FROM photo")) == 1
+
+
+def test_scans_go_on_when_the_clock_is_set_back(home: Home) -> None:
+    clock = home.folder / "clock"
+    clock.write_text("+0")
+    _, faked = libfaketime.get_reload_information()
+    faked |= {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1", "NO_FAKE_STAT": "1"}
+    faked |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    home.configure(watch={"mode": "scan"}, scan={"blind_every_s": 1.0})
+    with home.daemon(**faked) as daemon:
+        home.drop("a.jpg", b"portrait of a")
+        home.await_counts(done=1)
+        clock.write_text("-7200")
+        await_that(lambda: "the clock was set back" in daemon.log(), "the daemon to notice")
+        home.drop("b.jpg", b"portrait of b")
+        home.await_counts(done=2)
+        assert daemon.end() == 0
+
+
+@needs_namespaces()
+def test_an_outbox_whose_disk_is_not_mounted_is_waited_for_and_nothing_is_written_below_it(home: Home) -> None:
+    home.drop("a.jpg", b"portrait of a")
+    assert in_namespace(home, f"mount -t tmpfs none {home.outbox}", "run", "--once").returncode == 0
+    home.drop("b.jpg", b"portrait of b")
+    result = home.call("run", "--once")
+    assert (result.returncode, "disk is not mounted" in result.stderr) == (75, True)
+    assert home.delivered() == {}
+    assert home.call("accept", "--outbox").returncode == 0
+    assert home.call("run", "--once").returncode == 0
+    assert list(home.delivered()) == ["b.jpg"]
 
 
 def in_namespace(home: Home, prepare: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

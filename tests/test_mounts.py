@@ -33,6 +33,22 @@ def test_the_nearest_mount_counts_and_of_two_on_one_place_the_later(path: str, k
     assert (kind in mounts.NETWORK) == (kind not in ("ext4", "xfs"))
 
 
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/srv/outbox", "/srv/outbox"),
+        ("/mnt/nas", "/"),
+        ("/mnt/nas/local/out/deep", "/out/deep"),
+        ("/mnt/my photos/out", "/out"),
+        ("/mnt/bound/out", "/photos/shared/out"),
+    ],
+)
+def test_where_a_path_lies_in_its_own_file_system(path: str, place: str) -> None:
+    bound = "35 22 8:33 /photos/shared /mnt/bound rw - ext4 /dev/sdd1 rw"
+    assert mounts.place_in([*TABLE.splitlines(), bound], path) == place
+    assert mounts.place_in([], path) == ""
+
+
 def test_the_running_kernel_is_understood() -> None:
     assert mounts.kind(Path("/proc/self")) == "proc"
 

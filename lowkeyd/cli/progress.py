@@ -84,6 +84,8 @@ def last(status: Status) -> list[RenderableType]:
 
 def room(status: Status) -> list[RenderableType]:
     """What is left for copies."""
+    if status.outbox_away is not None:
+        return [Text(readable(status.outbox_away), "red")]
     if status.free_bytes is None:
         return [Text("The outbox cannot be looked at.", "red")]
     look = "yellow" if status.is_tight else "dim"

@@ -7,7 +7,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,8 +30,10 @@ class Outbox:
     """A folder tree. Paths are bytes, relative to it. Methods raise OutboxUnavailable when the disk refuses, and
     UnsupportedPhoto when a path is too long for any disk."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, require: Callable[[], None] = lambda: None) -> None:
         self._root = os.fsencode(root)
+        self.require = require
+        """Raises OutboxUnavailable when another folder than the outbox is in its place."""
 
     def absolute(self, path: bytes) -> bytes:
         """The path as the operating system takes it."""
@@ -42,6 +44,7 @@ class Outbox:
         path = os.path.join(folder, f".lowkeyd-{uuid.uuid4().hex}.tmp".encode())
         with self._translated():
             os.stat(self._root)  # never made here: it may be the mount point of a disk that is gone
+            self.require()
             os.makedirs(self.absolute(folder), exist_ok=True)
             try:
                 self._write(path, content, mtime_ns)
@@ -124,6 +127,7 @@ class Outbox:
 
     def withdraw(self, delivery: Delivery, *, to_trash: bool = False) -> bool:
         """Remove a delivered file, or move it to the trash. False when it is not as it was delivered, so not ours."""
+        self.require()
         if not self.holds(delivery):
             return False
         with self._translated():

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,8 +19,7 @@ EVERY_S = 86_400.0
 def make(database: Path, kind: str, now: float) -> Path:
     """Copy the database; older copies of this kind go. Raises StoreError, leaving nothing half-made behind."""
     folder = location.backups(database.parent)
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
-    target = folder / f"{kind}-{stamp}.sqlite3"
+    target = folder / f"{kind}-{_stamp(now)}.sqlite3"
     half = target.with_suffix(".half")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -29,27 +29,44 @@ def make(database: Path, kind: str, now: float) -> Path:
         with contextlib.suppress(OSError):
             half.unlink(missing_ok=True)
         raise StoreError(f"{target}: the database cannot be backed up: {error}") from error
-    for old in _of_kind(folder, kind)[:-KEPT]:
+    for old in _of_kind(folder, kind, now)[:-KEPT]:
         old.unlink(missing_ok=True)
     return target
 
 
 def daily(database: Path, now: float) -> Path | None:
     """Today's copy, unless there is one, or nothing was written since. Raises StoreError."""
-    made = _of_kind(location.backups(database.parent), "daily")
-    made_at = made[-1].stat().st_mtime if made else 0.0
+    made = [copy for copy in _of_kind(location.backups(database.parent), "daily", now) if _is_past(copy, now)]
+    made_at = min(now, made[-1].stat().st_mtime) if made else 0.0
     log = database.with_name(f"{database.name}-wal")
     written_at = max(path.stat().st_mtime for path in (database, log) if path.exists())
     return make(database, "daily", now) if now - made_at >= EVERY_S and written_at > made_at else None
 
 
-def newest_first(state: Path) -> list[Path]:
+def newest_first(state: Path, now: float) -> list[Path]:
     """Every backup that lies there."""
-    return sorted(location.backups(state).glob("*.sqlite3"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return _oldest_first(location.backups(state).glob("*.sqlite3"), now)[::-1]
 
 
-def _of_kind(folder: Path, kind: str) -> list[Path]:
-    return sorted(folder.glob(f"{kind}-*.sqlite3"))  # oldest first: the stamp is in the name
+def _of_kind(folder: Path, kind: str, now: float) -> list[Path]:
+    return _oldest_first(folder.glob(f"{kind}-*.sqlite3"), now)
+
+
+def _oldest_first(copies: Iterable[Path], now: float) -> list[Path]:
+    """By the stamps in their names. Those from the future were made when the clock was wrong: they count as oldest."""
+    return sorted(copies, key=lambda copy: (_is_past(copy, now), _stamp_of(copy)))
+
+
+def _is_past(copy: Path, now: float) -> bool:
+    return _stamp_of(copy) <= _stamp(now)
+
+
+def _stamp_of(copy: Path) -> str:
+    return copy.stem.rpartition("-")[2]
+
+
+def _stamp(now: float) -> str:
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
 
 
 def _copy(database: Path, target: Path) -> None:

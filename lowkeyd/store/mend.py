@@ -32,7 +32,7 @@ def mend(state: Path, now: float) -> bool:
         if fault is None:
             return False
         kept = _put_aside(database, now)
-        sound = next((copy for copy in backup.newest_first(state) if _fault(copy) is None), None)
+        sound = next((copy for copy in backup.newest_first(state, now) if _fault(copy) is None), None)
         if sound is not None:
             _restore(sound, database)
     except (OSError, sqlite3.Error) as error:

@@ -324,6 +324,12 @@ class Queue:
             chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
             return sum(connection.execute(again.where(these)).rowcount for these in chosen)
 
+    def clock_set_back(self, by_s: float, now: float) -> None:
+        """Photos that wait do so for as long as they were to."""
+        waiting = update(photos).where(photos.c.not_before > now)
+        with self.transaction() as connection:
+            connection.execute(waiting.values(not_before=photos.c.not_before - by_s))
+
     def is_due(self, now: float, without: Collection[str] = ()) -> bool:
         """Whether `claim` would find a photo."""
         with self.transaction() as connection:

@@ -5,6 +5,7 @@ photo was deleted. So a folder is known by device and inode, and by having held 
 photos of an offline root until it is back by itself.
 """
 
+import contextlib
 import os
 import threading
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from lowkeyd.folders.rules import Rules
 from lowkeyd.folders.scan import Tree
 from lowkeyd.store import location, snapshot
 from lowkeyd.store.notes import KnownRoot, Notes
+from lowkeyd.work import outbox_disk
 
 log = structlog.get_logger()
 
@@ -110,20 +112,23 @@ class Roots:
 
 
 def check_folders(settings: config.Config) -> None:
-    """As the configuration's own look at the disk, but a folder that was watched before may be away.
+    """As the configuration's own look at the disk, but what was watched before, and the outbox, may be away.
 
     Raises ConfigError.
     """
     known = snapshot.known_roots(location.database(settings.state.path))
-    config.check_folders(settings, [w.name for w in settings.watch if known.get(w.name) == os.fsencode(w.path)])
+    watched = [watch.name for watch in settings.watch if known.get(watch.name) == os.fsencode(watch.path)]
+    outbox_known = known.get(outbox_disk.NAME) == os.fsencode(settings.outbox.path)
+    config.check_folders(settings, watched, outbox_known=outbox_known)
 
 
 def trees(settings: config.Config) -> dict[str, Tree]:
     """The watched folders. Copies must not be taken for photos, whatever link or mount leads to them."""
     closed = set()
     for folder in (settings.outbox.path, settings.state.path):
-        status = folder.stat()
-        closed.add((status.st_dev, status.st_ino))
+        with contextlib.suppress(OSError):  # its disk is away, and nothing leads there
+            status = folder.stat()
+            closed.add((status.st_dev, status.st_ino))
     return {
         watch.name: Tree(watch.path, Rules(watch.ignore, watch.follow_symlinks, frozenset(closed)))
         for watch in settings.watch

@@ -183,7 +183,17 @@ def test_the_schema_of_the_json_is_kept(lowkeyd: Lowkeyd, library: Home) -> None
     }
     assert (set(told["counts"]), told["counts"]["done"]) == (states, 1)
     assert (set(told["watches"]), set(told["watches"]["inbox"])) == ({"inbox"}, states)
-    assert set(told["daemon"]) == {"pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots", "hold"}
+    assert set(told["daemon"]) == {
+        "pid",
+        "started_at",
+        "beat_at",
+        "workers",
+        "scanned_at",
+        "settling",
+        "roots",
+        "hold",
+        "outbox_away",
+    }
     assert set(told["daemon"]["workers"][0]) == worker
     for rows in ("running", "waiting", "failed"):
         assert [set(row) for row in told[rows]] == [photo]

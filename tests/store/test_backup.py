@@ -39,7 +39,7 @@ def test_three_of_each_kind_are_kept(path: Path) -> None:
         backup.make(path, "schema-1", NOW)
     assert len(list(location.backups(path.parent).glob("daily-*"))) == 3
     assert len(list(location.backups(path.parent).glob("schema-1-*"))) == 1
-    assert backup.newest_first(path.parent)[0].exists()
+    assert backup.newest_first(path.parent, NOW + 5 * DAY_S)[0].exists()
     assert not (location.backups(path.parent) / "daily-20231114T221320.sqlite3").exists(), "the oldest went"
 
 
@@ -64,3 +64,15 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(path: Path) -> None:
     (location.backups(path.parent) / "daily-20231114T221320.half").mkdir()
     with pytest.raises(StoreError, match="cannot be backed up"):
         backup.make(path, "daily", NOW)
+
+
+def test_backups_from_when_the_clock_was_ahead_count_as_the_oldest(path: Path) -> None:
+    with Queue(path) as photos:
+        photos.offer([Photo("inbox", b"a.jpg", Signature(1, 1))], NOW)
+        now = path.stat().st_mtime + 10
+        ahead = [backup.make(path, "daily", now + day * DAY_S) for day in (398, 399, 400)]
+        photos.offer([Photo("inbox", b"b.jpg", Signature(1, 1))], NOW)
+        made = backup.daily(path, now)
+        assert made is not None
+        assert backup.newest_first(path.parent, now)[0] == made
+        assert (made.exists(), ahead[0].exists(), ahead[2].exists()) == (True, False, True)

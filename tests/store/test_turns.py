@@ -89,3 +89,12 @@ def test_a_clock_that_was_set_back_keeps_no_photo_waiting_for_years(photos: Queu
         photos.wait(job, Stage.ADMIT, "cannot be read", "", year_s + 60, year_s, counted=False)
     assert not photos.is_due(year_s)
     assert claimed(photos, newest_first=True) == "dcba"
+
+
+def test_photos_wait_no_longer_because_the_clock_was_set_back(photos: Queue) -> None:
+    (job,) = photos.claim(1, 1000.0, newest=True)
+    photos.wait(job, Stage.PUBLISH, "no room", "", 1060.0, 1000.0, counted=False)
+    photos.clock_set_back(600.0, 400.0)
+    assert [photos.is_due(now, ("phone",)) for now in (0.5, 461.0)] == [True, True]
+    assert job.photo.path not in [other.photo.path for other in photos.claim(9, 459.0)]
+    assert [other.photo.path for other in photos.claim(9, 461.0)] == [job.photo.path]
