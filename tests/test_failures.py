@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).parents[1]
 TABLE = (REPOSITORY / "docs" / "failures.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (\d+) \|(.*)$", TABLE, re.MULTILINE)
 BAR = 36
-"""Of the forty, how many have to be shown."""
+"""Of the ways, how many have to be shown."""
 
 
 def shown(row: str) -> list[str]:
@@ -24,11 +24,12 @@ def test_what_the_table_names_exists(name: str) -> None:
     assert not test or re.search(rf"^def {test}\(", text, re.MULTILINE)
 
 
-def test_there_are_forty_and_enough_of_them_are_shown() -> None:
-    assert [int(number) for number, _ in ROWS] == list(range(1, 41))
+def test_there_are_forty_or_more_and_enough_of_them_are_shown() -> None:
+    assert [int(number) for number, _ in ROWS] == list(range(1, len(ROWS) + 1))
+    assert len(ROWS) >= 40
     count = sum(bool(shown(row)) for _, row in ROWS)
     assert count >= BAR
-    assert f"Of the forty, {count} are shown." in TABLE
+    assert f"Of the {len(ROWS)}, {count} are shown." in TABLE
 
 
 def test_what_is_not_shown_says_why() -> None:
