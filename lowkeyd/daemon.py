@@ -49,6 +49,8 @@ log = structlog.get_logger()
 
 _TURN_S = 0.5
 _BEAT_S = 2.0
+_REFUSED_NAMED = 20
+"""Folders that cannot be read which a sign of life names."""
 _SET_BACK_S = 5.0
 """Less than that is a time service's work, and nobody minds."""
 _LEFT_BEHIND_S = 86_400.0
@@ -256,7 +258,11 @@ class Daemon:
     def _circumstances(self) -> dict[str, Any]:
         """How each folder is watched, why it or the outbox is away if it is, and what holds all work."""
         coverage = {} if self._watching is None else self._watching.report()
-        roots = {watch: coverage.get(watch, {}) | {"offline": self._roots.last(watch)} for watch in self._roots.trees}
+        roots = {
+            watch: coverage.get(watch, {})
+            | {"offline": self._roots.last(watch), "refused": self._intake.refused.get(watch, [])[:_REFUSED_NAMED]}
+            for watch in self._roots.trees
+        }
         hold = self._gate.hold(time.time()) or self._crowd()
         away = self._outbox_disk.away()
         return {"roots": roots, "hold": None if hold is None else asdict(hold), "outbox_away": away}

@@ -106,9 +106,14 @@ def _workers(daemon: dict[str, Any]) -> list[Finding]:
 
 
 def _roots(status: Status) -> list[Finding]:
-    return [
+    away = [
         Finding(Level.DEGRADED, f"folder {watch}", f"offline: {why}", "Mount it.")
         for watch, why in status.offline.items()
+    ]
+    advice = "Give the lowkeyd user r and x permission, or leave them out with [[watch]] ignore."
+    return away + [
+        Finding(Level.DEGRADED, f"folder {watch}", f"parts of it cannot be read: {', '.join(folders)}", advice)
+        for watch, folders in status.refused.items()
     ]
 
 

@@ -83,6 +83,11 @@ class Status:
         return {watch: str(root["offline"]) for watch, root in self.roots.items() if root.get("offline")}
 
     @property
+    def refused(self) -> dict[str, list[str]]:
+        """Folders that cannot be read, by the watch that they lie in."""
+        return {watch: list(root["refused"]) for watch, root in self.roots.items() if root.get("refused")}
+
+    @property
     def hold(self) -> dict[str, Any] | None:
         """What holds all work of a daemon that runs: its kind, the reason, and until when if that is known."""
         return self.photos.daemon.get("hold") if self.alive and self.photos.daemon else None

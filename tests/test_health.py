@@ -68,6 +68,7 @@ def test_a_daemon_with_nothing_to_do_is_fine() -> None:
             "worker cpu",
         ),
         (with_room(10**6), Level.DEGRADED, "disk"),
+        (signs(report(roots={"phone": {"refused": ["private"]}})), Level.DEGRADED, "folder phone"),
         (signs(report(outbox_away="its disk is not mounted")), Level.DEGRADED, "disk"),
         (with_room(None), Level.DEGRADED, "disk"),
     ],

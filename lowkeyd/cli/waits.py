@@ -15,6 +15,10 @@ def lines(status: Status) -> list[Text]:
     faults = dict.fromkeys(worker.get("fault") for worker in status.photos.daemon["workers"])
     told = [hold(status), *(Text(f"{readable(fault)}.", "yellow") for fault in faults if fault)]
     told += [_root(readable(watch), root) for watch, root in status.roots.items()]
+    told += [
+        Text(f"{readable(watch)}: folders that cannot be read, and are passed over: {', '.join(folders)}.", "yellow")
+        for watch, folders in status.refused.items()
+    ]
     return [line for line in told if line is not None]
 
 
@@ -32,8 +36,11 @@ def _root(watch: str, root: dict[str, object]) -> Text | None:
     if root.get("offline"):
         why = readable(str(root["offline"]))
         return Text(f"{watch} is offline: {why}. Its photos wait until it is back.", "yellow")
-    watched, folders = root.get("watched"), root.get("folders")
-    if root.get("mode") == "events" and watched != folders:
+    watched, folders, linked = (int(str(root.get(key) or 0)) for key in ("watched", "folders", "linked"))
+    if root.get("mode") == "events" and watched < folders <= watched + linked:
+        what = f"{folders - watched} of {folders} folders lie behind links, which give no events: scans look into them"
+        return Text(f"{watch}: {what}.", "dim")
+    if root.get("mode") == "events" and watched < folders:
         return Text(
             f"{watch}: watching {watched} of {folders} folders, scans find the rest; "
             "raise fs.inotify.max_user_watches for quicker notice.",

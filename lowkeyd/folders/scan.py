@@ -57,22 +57,31 @@ class Walk:
 
     `go_on` is asked before each folder, also where there are no photos. Folders that vanish or cannot be read meanwhile
     are passed over: the next walk comes by again. None is entered twice, so that links and mounts cannot lead it in
-    circles. `entered` are those that were.
+    circles. `entered` are those that were, `linked` of them behind links, which are followed last; `refused` are those
+    that are there and cannot be read.
     """
 
     def __init__(self, tree: Tree, under: bytes = b"", go_on: Callable[[], bool] = lambda: True) -> None:
         self._tree = tree
         self._under = under
         self._go_on = go_on
+        self._links: set[bytes] = set()
+        self._behind_links = False
         self.entered: set[Identity] = set()
+        self.linked = 0
+        self.refused: list[bytes] = []
 
     def __iter__(self) -> Iterator[Seen]:
         pending = [self._under] if self._tree.rules.reaches(self._under) else []
         while pending and self._go_on():
+            folder = pending.pop()
+            self._behind_links |= folder in self._links
             try:
-                yield from self._folder(pending.pop(), pending)
-            except OSError:
+                yield from self._folder(folder, pending)
+            except (FileNotFoundError, NotADirectoryError):
                 continue
+            except OSError:
+                self.refused.append(folder)
 
     def _folder(self, folder: bytes, pending: list[bytes]) -> Iterator[Seen]:
         rules, absolute = self._tree.rules, self._tree.absolute(folder)
@@ -82,14 +91,22 @@ class Walk:
             return
         with os.scandir(absolute) as entries:
             self.entered.add(identity)
+            self.linked += self._behind_links
             for entry in entries:
                 path = folder + b"/" + entry.name if folder else entry.name
                 if entry.is_dir(follow_symlinks=rules.follow):
                     if rules.enters(path):
-                        # Links come last: what they lead to, if it is in this tree, has been entered by its own name.
-                        pending.insert(0 if entry.is_symlink() else len(pending), path)
+                        self._enter_later(path, entry, pending)
                 elif rules.takes_here(path) and (seen := _listed(path, entry, rules.follow)):
                     yield seen
+
+    def _enter_later(self, path: bytes, entry: "os.DirEntry[bytes]", pending: list[bytes]) -> None:
+        """Links last: what they lead to, if it is in this tree, has been entered by its own name then."""
+        if entry.is_symlink():
+            self._links.add(path)
+            pending.insert(0, path)
+        else:
+            pending.append(path)
 
 
 def _listed(path: bytes, entry: "os.DirEntry[bytes]", follow: bool) -> Seen | None:

@@ -7,19 +7,26 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
+
 from lowkeyd.folders.scan import Seen, Walk
 from lowkeyd.folders.settle import Settling
 from lowkeyd.folders.watcher import Hint
-from lowkeyd.model import Photo
+from lowkeyd.model import Photo, readable
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.roots import Roots
 from lowkeyd.work.vanish import Vanished
 from lowkeyd.work.watching import Watching
 
+log = structlog.get_logger()
+
 _BATCH = 500
 """Rows per transaction: large enough for a scan to be quick, small enough for the worker to start early."""
 _IDLE_S = 2.0
 """The longest nap, so that signs of life do not cease, and a root that goes or comes back is noticed."""
+
+_NAMED = 3
+_REFUSED_ADVICE = "give the lowkeyd user r and x permission, or leave them out with [[watch]] ignore"
 
 Key = tuple[str, bytes]
 
@@ -62,6 +69,7 @@ class Intake(threading.Thread):
         self._walks: dict[tuple[str, bytes], float] = {}  # folders to be walked again, and when (monotonic)
         self.moved_at = time.monotonic()  # its last sign of life
         self.scanned_at: float | None = None
+        self.refused: dict[str, list[str]] = {}  # folders that the last walk could not read, by watch
 
     def post(self, hint: Hint) -> None:
         """Have a path looked at."""
@@ -169,12 +177,21 @@ class Intake(threading.Thread):
         """To the end, and the root was there all the while."""
         self.scanned_at = time.time()
         self._roots.walked(watch, filled=count > 0)
+        self._tell_refused(watch, walk.refused)
         if self._watching is not None:
-            self._watching.walked(watch, walk.entered, seconds)
+            self._watching.walked(watch, walk.entered, walk.linked, seconds)
             if self._watching.is_deaf(watch):
                 self._watching.renew(watch)
         if self._vanished is not None and not (self._settling or self._walks):
             self._vanished.look(watch, self._go_on)
+
+    def _tell_refused(self, watch: str, refused: list[bytes]) -> None:
+        """Once, until it changes."""
+        names = sorted(map(readable, refused))
+        if names and names != self.refused.get(watch):
+            few = ", ".join(names[:_NAMED])
+            log.warning("folders cannot be read", watch=watch, folders=len(names), such_as=few, advice=_REFUSED_ADVICE)
+        self.refused[watch] = names
 
     def _go_on(self) -> bool:
         """A long walk is a sign of life, and no reason to be late for the end."""

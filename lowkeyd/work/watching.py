@@ -26,12 +26,14 @@ _LIMIT_ADVICE = "raise fs.inotify.max_user_watches"
 @dataclass
 class Coverage:
     """How one root is watched: `mode` is events or scan, `reason` why not by events; `watched` of its `folders` have a
-    watch, as far as the last walk knows, which ended at `scanned_at` and took `scan_s`."""
+    watch, and `linked` lie behind links and can have none, as far as the last walk knows, which ended at `scanned_at`
+    and took `scan_s`."""
 
     mode: str
     reason: str | None = None
     watched: int = 0
     folders: int = 0
+    linked: int = 0
     scanned_at: float | None = None
     scan_s: float | None = None
 
@@ -63,15 +65,16 @@ class Watching:
             told = log.info if settings.mode == "scan" else log.warning
             told("no events, only scans", watch=watch, reason=reason)
 
-    def walked(self, watch: str, entered: set[Identity], seconds: float) -> None:
-        """The whole tree was walked: these are its folders."""
+    def walked(self, watch: str, entered: set[Identity], linked: int, seconds: float) -> None:
+        """The whole tree was walked: these are its folders, so many of them behind links."""
         coverage = self._coverage[watch]
-        was_whole = coverage.watched == coverage.folders
+        was_whole = coverage.watched + coverage.linked >= coverage.folders
+        coverage.linked = linked
         coverage.scanned_at, coverage.scan_s = time.time(), round(seconds, 2)
         coverage.folders = len(entered)
         watched = watched_inodes() if coverage.mode == "events" else set()
         coverage.watched = sum(inode in watched for _, inode in entered)
-        if was_whole and coverage.mode == "events" and coverage.watched < coverage.folders:
+        if was_whole and coverage.mode == "events" and coverage.watched + linked < coverage.folders:
             of = f"{coverage.watched} of {coverage.folders} folders"
             log.warning("watching not all", watch=watch, watching=of, advice=_LIMIT_ADVICE)
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 from pathlib import Path
@@ -176,3 +177,24 @@ def test_what_a_link_leads_to_inside_of_the_tree_is_found_by_its_own_name(tmp_pa
     (tmp_path / "best").symlink_to("2020")
     (tmp_path / "0 first").symlink_to("2020")
     assert [seen.path for seen in Walk(Tree(tmp_path, Rules(follow=True)))] == [b"2020/b.jpg"]
+
+
+def test_a_walk_tells_which_folders_it_could_not_read_and_which_lie_behind_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, other = tmp_path / "tree", tmp_path / "other"
+    for folder in (tree / "private", tree / "open", other / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").write_bytes(b"x")
+    (tree / "link").symlink_to(other)
+    scandir = os.scandir
+
+    def refusing(path: bytes) -> object:
+        if path.endswith(b"/private"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # root may read everything
+    walk = Walk(Tree(tree, Rules(follow=True)))
+    assert sorted(seen.path for seen in walk) == [b"link/deep/a.jpg", b"open/a.jpg"]
+    assert (walk.refused, walk.linked, len(walk.entered)) == ([b"private"], 2, 4)

@@ -1,3 +1,4 @@
+import errno
 import os
 import threading
 import time
@@ -5,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from lowkeyd import config
 from lowkeyd.folders.rules import Rules
@@ -291,3 +293,17 @@ def test_a_root_that_gives_no_events_any_more_is_watched_afresh(root: Path, phot
     intake.stop()
     intake.join(PATIENCE_S)
     assert watching.renewed == 2
+
+
+def test_folders_that_cannot_be_read_are_told_of_once(
+    root: Path, photos: Queue, begin: Callable[..., Intake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Walk, "_folder", lambda *_: (_ for _ in ()).throw(PermissionError(errno.EACCES, "no")))
+    intake = begin()
+    with capture_logs() as told:
+        for _ in range(2):
+            intake.scan_all()
+            await_quiet(intake)
+            time.sleep(0.05)
+    assert intake.refused == {"inbox": [""]}
+    assert [line["event"] for line in told] == ["folders cannot be read"]

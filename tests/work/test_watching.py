@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from lowkeyd import config, mounts
 from lowkeyd.work.watching import Watching
@@ -43,8 +44,16 @@ def test_events_can_be_declined(watching: Watching) -> None:
 @pytest.mark.parametrize("watching", [("events", "ext4")], indirect=True)
 def test_folders_that_the_kernel_does_not_watch_make_it_blind(watching: Watching, tmp_path: Path) -> None:
     status = tmp_path.stat()
-    watching.walked("inbox", {(status.st_dev, status.st_ino)}, 1.0)
+    watching.walked("inbox", {(status.st_dev, status.st_ino)}, 0, 1.0)
     assert not watching.is_blind("inbox")
-    watching.walked("inbox", {(status.st_dev, status.st_ino), (status.st_dev, 1)}, 1.0)
+    watching.walked("inbox", {(status.st_dev, status.st_ino), (status.st_dev, 1)}, 0, 1.0)
     assert watching.is_blind("inbox")
     assert (watching.report()["inbox"]["watched"], watching.report()["inbox"]["folders"]) == (1, 2)
+
+
+@pytest.mark.parametrize("watching", [("events", "ext4")], indirect=True)
+def test_folders_behind_links_are_scanned_and_no_reason_to_raise_a_limit(watching: Watching, tmp_path: Path) -> None:
+    status = tmp_path.stat()
+    with capture_logs() as told:
+        watching.walked("inbox", {(status.st_dev, status.st_ino), (status.st_dev, 1)}, 1, 1.0)
+    assert (watching.is_blind("inbox"), told) == (True, [])
