@@ -116,6 +116,7 @@ class Status:
             "counts": {state.value: self.count(state) for state in State},
             "watches": {watch: {state.value: self.count(state, watch) for state in State} for watch in self.watches},
             "weak": self.photos.weak,
+            "left_alone": self.photos.left_alone,
             "daemon": None if daemon is None else {key: daemon.get(key) for key in _OF_THE_DAEMON},
             "running": _as_json(self.photos.running),
             "waiting": _as_json(self.photos.waiting),

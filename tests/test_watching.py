@@ -31,7 +31,10 @@ def test_a_root_that_is_replaced_is_offline_and_heals_by_itself(home: Home) -> N
     home.drop("a.jpg", b"unique")
     with home.daemon():
         home.await_counts(done=1)
-        await_that(lambda: home.query("SELECT filled FROM root WHERE watch = 'inbox'") == [(1,)], "the root known to hold photos")
+        await_that(
+            lambda: home.query("SELECT filled FROM root WHERE watch = 'inbox'") == [(1,)],
+            "the root known to hold photos",
+        )
         away = home.folder / "away"
         home.inbox.rename(away)
         home.inbox.mkdir()
@@ -90,7 +93,10 @@ def unmounted(folder: Path) -> None:
     home.drop("deep/a.jpg", b"unique")
     with home.daemon():
         home.await_counts(done=1)
-        await_that(lambda: home.query("SELECT filled FROM root WHERE watch = 'inbox'") == [(1,)], "the root known to hold photos")
+        await_that(
+            lambda: home.query("SELECT filled FROM root WHERE watch = 'inbox'") == [(1,)],
+            "the root known to hold photos",
+        )
         namespace.unmount(home.inbox)
         assert list(home.inbox.iterdir()) == []
         await_that(lambda: root(home)["offline"] is not None, "the root offline")

@@ -41,7 +41,8 @@ app = typer.Typer(
     help="Watches photo folders and writes copies that face recognition no longer matches to their owner.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
 )

@@ -138,6 +138,7 @@ def _toml(value: Any) -> str:
 def _daemon(library: _Library) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "lowkeyd", "run", "--config", str(library.config)]
     with library.log.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and not without the daemon
         try:
             yield process
         finally:

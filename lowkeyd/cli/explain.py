@@ -15,6 +15,7 @@ from lowkeyd import config as configuration
 from lowkeyd.cli import places, shown
 from lowkeyd.cli.history import outcome
 from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.folders.rules import Rules
 from lowkeyd.model import PHOTO_SUFFIXES, State, readable
 from lowkeyd.store import location, lookup
 from lowkeyd.store.lookup import Entry
@@ -47,7 +48,7 @@ def explain(
     if as_json:
         shown.document(_as_json(entry, settings, obstacle))
     elif entry is None:
-        shown.console().print(Text(f"{readable(photo)}: {_why_unknown(photo)}"))
+        shown.console().print(Text(f"{readable(photo)}: {_why_unknown(photo, settings)}"))
     else:
         _show(entry, settings, obstacle, shown.console())
     if entry is None:
@@ -76,11 +77,18 @@ def _obstacle(entry: Entry, settings: configuration.Config) -> str | None:
     return None if status.hold is None else f"all work is held: {status.hold['reason']}"
 
 
-def _why_unknown(photo: Path) -> str:
+def _why_unknown(photo: Path, settings: configuration.Config) -> str:
     if not os.path.lexists(photo):
         return "no such file, and no photo of this name was ever seen."
     if photo.suffix.lower() not in PHOTO_SUFFIXES or photo.name.startswith("."):
         return "by its name it is no photo, or a hidden one, so it is never looked at."
+    found = places.in_watch(photo, settings)
+    if found is not None:
+        watch = next(watch for watch in settings.watch if watch.name == found[0])
+        if not Rules(watch.ignore, watch.follow_symlinks).takes(found[1]):
+            return "it lies in a hidden or system folder, or [[watch]] ignore names it, so it is never looked at."
+        if photo.is_symlink() and not watch.follow_symlinks:
+            return "it is a link, and [[watch]] follow_symlinks is off, so it is never looked at."
     return "not known. What was just written is taken once it is quiet; `lowkeyd status` says whether the daemon runs."
 
 
@@ -171,7 +179,9 @@ def _about_files(entry: Entry, settings: configuration.Config) -> list[tuple[str
     if entry.sha256:
         facts.append(("SHA-256", entry.sha256))
     if copy is not None:
-        older = "" if entry.state in (State.DONE, State.NO_FACE) else " (of an earlier version)"
+        # What a copy was made with is known for as long as the photo stays what it was.
+        current = entry.state in (State.DONE, State.NO_FACE) or entry.fingerprint is not None
+        older = "" if current else " (of an earlier version)"
         facts.append(("copy", f"{readable(copy)}{_absence(copy)}{older}"))
     return facts
 

@@ -1,4 +1,4 @@
-"""`lowkeyd failed`: what was given up, by what went wrong; or what is left alone, by why."""
+"""`lowkeyd failed`: what was given up, by what went wrong; or what has no copy for another reason, by which."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -20,6 +20,7 @@ def failed(
     ignored: Annotated[
         bool, typer.Option("--ignored", help="Files that are left alone instead: RAW, protected before, by your wish.")
     ] = False,
+    no_face: Annotated[bool, typer.Option("--no-face", help="Photos in which no face was found instead.")] = False,
 ) -> None:
     """List the photos that were given up, grouped by reason, with what can be done about it.
 
@@ -27,21 +28,27 @@ def failed(
 
     Example: lowkeyd failed --rows 3
     """
-    look = lookup.left_alone if ignored else lookup.failures
+    if ignored and no_face:
+        raise typer.BadParameter("--ignored or --no-face")
+    look, title, none = lookup.failures, "failed", "No photo has failed."
+    if ignored:
+        look, title, none = lookup.left_alone, "ignored", "No file is left alone."
+    elif no_face:
+        look, title, none = lookup.faceless, "no_face", "In every photo a face was found."
     failures = look(location.database(load(config).state.path), rows)
     if as_json:
-        title = "ignored" if ignored else "failed"
         shown.document({"version": 1, title: [asdict(failure) for failure in failures]})
         return
     console = shown.console()
     if not failures:
-        console.print("No file is left alone." if ignored else "No photo has failed.")
+        console.print(none)
     for failure in failures:
-        _show(failure, "" if ignored else "red", console)
+        _show(failure, "red" if title == "failed" else "", console)
 
 
 def _show(failure: lookup.Failure, style: str, console: Console) -> None:
-    title = f"{shown.count(failure.count, 'photo')} at {failure.stage}: {failure.reason}"
+    why = f"at {failure.stage}: {failure.reason}" if failure.reason else "without a face, copied all the same"
+    title = f"{shown.count(failure.count, 'photo')} {why}"
     console.print(Text(readable(title), style))
     if failure.advice:
         console.print(shown.indented(2, Text(readable(failure.advice))))

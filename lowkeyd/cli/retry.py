@@ -20,6 +20,9 @@ def retry(
     ] = None,
     weak: Annotated[bool, typer.Option("--weak", help="Those whose copies came out weak.")] = False,
     missing: Annotated[bool, typer.Option("--missing", help="Those whose copies are gone from the outbox.")] = False,
+    outdated: Annotated[
+        bool, typer.Option("--outdated", help="Those whose copies were made with other settings, or another version.")
+    ] = False,
     config: ConfigFile = None,
 ) -> None:
     """Have photos tried again that failed or wait, or new copies made of those that are done.
@@ -30,8 +33,8 @@ def retry(
 
     Example: lowkeyd retry ~/lowkeyd/inbox/holiday/beach.jpg
     """
-    if (photos is not None) + weak + missing > 1:
-        raise typer.BadParameter("name photos, or --weak, or --missing")
+    if (photos is not None) + weak + missing + outdated > 1:
+        raise typer.BadParameter("name photos, or one of --weak, --missing and --outdated")
     settings = load(config)
     from lowkeyd import wishes
 
@@ -40,6 +43,10 @@ def retry(
         paths = [(photo.watch, photo.path) for photo in lookup.weak(location.database(settings.state.path))]
     elif missing:
         paths = _without_copies(settings)
+    elif outdated:
+        from lowkeyd.work.admit import fingerprint
+
+        paths = lookup.outdated(location.database(settings.state.path), fingerprint(settings))
     elif photos:
         paths = [places.photo(photo, settings) for photo in photos]
     count = wishes.retry(settings, paths)

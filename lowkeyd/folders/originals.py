@@ -46,7 +46,11 @@ def read_below(root: Path, path: bytes, max_bytes: int, *, follow: bool = False)
 
 
 def _unreachable(error: OSError) -> PhotoUnreachable:
-    advice = "Look whether its disk is there and sound (`dmesg`)." if error.errno in _OF_THE_DISK else None
+    advice = None  # that of the class, about permissions
+    if error.errno in _OF_THE_DISK:
+        advice = "Look whether its disk is there and sound (`dmesg`)."
+    elif error.errno not in (errno.EACCES, errno.EPERM):
+        advice = "Look whether it was moved or renamed."
     return PhotoUnreachable(f"cannot be read: {error.strerror}", advice=advice)
 
 

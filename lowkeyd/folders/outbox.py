@@ -45,8 +45,9 @@ class Outbox:
         with self._translated():
             os.stat(self._root)  # never made here: it may be the mount point of a disk that is gone
             self.require()
-            os.makedirs(self.absolute(folder), exist_ok=True)
             try:
+                self._write(path, content, mtime_ns)
+            except FileNotFoundError:  # the folder is new, or `withdraw` took it away at this very moment
                 self._write(path, content, mtime_ns)
             except OSError:
                 self.remove(path)
@@ -55,6 +56,7 @@ class Outbox:
 
     def _write(self, path: bytes, content: bytes, mtime_ns: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        os.makedirs(os.path.dirname(self.absolute(path)), exist_ok=True)
         with os.fdopen(os.open(self.absolute(path), flags, 0o666), "wb") as file:
             file.write(content)
             file.flush()
@@ -135,7 +137,15 @@ class Outbox:
                 self._to_trash(delivery.path)
             else:
                 os.unlink(self.absolute(delivery.path))
+        self._prune(os.path.dirname(delivery.path))
         return True
+
+    def _prune(self, folder: bytes) -> None:
+        """An album whose last copy went leaves no empty folder; that of the watch stays."""
+        with contextlib.suppress(OSError):
+            while b"/" in folder:
+                os.rmdir(self.absolute(folder))
+                folder = os.path.dirname(folder)
 
     def _to_trash(self, path: bytes) -> None:
         for name in self.candidates(os.path.join(_TRASH, path)):

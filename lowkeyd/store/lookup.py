@@ -158,6 +158,18 @@ def left_alone(database: Path, names: int) -> list[Failure]:
     return _grouped(database, LEFT_ALONE, names)
 
 
+def faceless(database: Path, names: int) -> list[Failure]:
+    """The same for photos in which no face was found; without a reason are those that were copied all the same."""
+    return _grouped(database, "state = 'no_face'", names)
+
+
+def outdated(database: Path, fingerprint: str) -> list[tuple[str, bytes]]:
+    """Photos whose copies were made with other settings than these, or nobody knows with which. Raises StoreError."""
+    query = "SELECT watch, path FROM photo WHERE state = 'done' AND fingerprint IS NOT ? ORDER BY id"
+    with reading(database) as connection:
+        return connection.execute(query, (fingerprint,)).fetchall()
+
+
 def _grouped(database: Path, which: str, names: int) -> list[Failure]:
     groups = f"""SELECT ifnull(stage, ''), ifnull(reason, ''), ifnull(advice, ''), count(*) FROM photo
         WHERE {which} GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2"""

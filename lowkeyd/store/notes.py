@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, not_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from lowkeyd.store import schema
@@ -60,8 +60,9 @@ class Notes:
             if pause is not None:
                 connection.execute(pauses.insert().values(id=1, **asdict(pause)))
 
-    def newest_paths(self, watch: str, limit: int) -> list[bytes]:
-        """Where photos of the watch were, those that came last first."""
-        query = select(photos.c.path).where(photos.c.watch == watch).order_by(photos.c.id.desc()).limit(limit)
+    def some_paths(self, watch: str, limit: int) -> list[bytes]:
+        """Where photos of the watch were: those that came last, which may have gone together, and any others."""
+        here = select(photos.c.path).where(photos.c.watch == watch, not_(func.coalesce(schema.GONE, False)))
         with self._queue.transaction() as connection:
-            return list(connection.scalars(query))
+            newest = connection.scalars(here.order_by(photos.c.id.desc()).limit(limit // 2)).all()
+            return [*newest, *connection.scalars(here.order_by(func.random()).limit(limit // 2))]

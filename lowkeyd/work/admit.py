@@ -6,6 +6,8 @@ import os
 import time
 from dataclasses import dataclass
 
+import structlog
+
 from lowkeyd import __version__, config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals
@@ -17,6 +19,8 @@ from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.roots import Roots
+
+log = structlog.get_logger()
 
 _TWIN_WAIT_S = 2.0
 """Until the same content, in work under another name, may be done."""
@@ -92,6 +96,9 @@ class Admission:
             return False  # taken away by its owner, or edited: protect it again
         suffix = os.path.splitext(os.fsdecode(delivery.path))[1].lower()
         published = self.publisher.publish(job, content, suffix, judgement)
+        if published is not None:
+            named = {"watch": job.photo.watch, "photo": readable(job.photo.path)}
+            log.info("done", **named, delivered=readable(published), same_as=readable(delivery.path))
         if renamed and published and self.follow_renames and not inherited:
             self._follow(renamed, job)
         return True

@@ -103,7 +103,7 @@ class Roots:
         return None
 
     def _holds_known_photos(self, watch: str, tree: Tree) -> bool:
-        return any(tree.look(path) for path in self._notes.newest_paths(watch, _SAMPLE))
+        return any(tree.look(path) for path in self._notes.some_paths(watch, _SAMPLE))
 
     def _note(self, watch: str, root: _Guarded, known: KnownRoot) -> None:
         if known != root.known:

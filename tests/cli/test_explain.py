@@ -169,3 +169,21 @@ def test_what_holds_up_a_photo_is_told_whatever_it_is_but_for_one_that_is_done(l
 
 def words(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_what_is_never_looked_at_is_told_with_the_reason(lowkeyd: Lowkeyd, home: Home) -> None:
+    home.configure(watch={"ignore": ["*_edit.jpg"]})
+    with Queue(location.database(home.state)):
+        pass
+    for name in ("a_edit.jpg", ".trash/a.jpg", "deep/new.jpg"):
+        (home.inbox / name).parent.mkdir(exist_ok=True)
+        (home.inbox / name).write_bytes(b"x")
+    (home.inbox / "link.jpg").symlink_to("deep/new.jpg")
+    told = {
+        name: lowkeyd("explain", home.inbox / name, "--config", home.config).out
+        for name in ("a_edit.jpg", ".trash/a.jpg", "deep/new.jpg", "link.jpg")
+    }
+    assert "[[watch]] ignore names it" in told["a_edit.jpg"]
+    assert "hidden or system folder" in told[".trash/a.jpg"]
+    assert "follow_symlinks is off" in told["link.jpg"]
+    assert "taken once it is quiet" in told["deep/new.jpg"]

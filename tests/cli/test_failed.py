@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lowkeyd.model import Photo, Signature, Stage
+from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage
 from lowkeyd.store import location
 from lowkeyd.store.barred import bar
 from lowkeyd.store.queue import Queue
@@ -87,3 +87,16 @@ def test_what_is_left_alone_is_listed_apart_without_what_went_away(lowkeyd: Lowk
 
 def test_when_nothing_is_left_alone_it_says_so(lowkeyd: Lowkeyd, home: Home, photos: Queue) -> None:
     assert lowkeyd("failed", "--ignored", "--config", home.config).out == "No file is left alone.\n"
+
+
+def test_photos_without_a_face_can_be_listed_to_be_looked_through(lowkeyd: Lowkeyd, home: Home) -> None:
+    with Queue(location.database(home.state)) as photos:
+        photos.offer([Photo("inbox", name, Signature(1, 1)) for name in (b"a.jpg", b"b.jpg")], 1.0)
+        bare, copied = photos.claim(2, 1.0)
+        photos.no_face(bare, 1.0)
+        photos.publishing(copied, Publication(copied.id, b"t", Delivery(b"inbox/b.jpg", "0")), None, 1.0)
+        photos.done(copied.id, 1.0)
+    text = lowkeyd("failed", "--no-face", "--config", home.config).out
+    assert "1 photo at detect: no face was found\n    inbox/a.jpg" in text
+    assert "1 photo without a face, copied all the same\n    inbox/b.jpg" in text
+    assert lowkeyd("failed", "--no-face", "--ignored", "--config", home.config).code == 2

@@ -82,3 +82,12 @@ def test_a_path_that_is_no_text_is_told_in_one_line(lowkeyd: Lowkeyd, tmp_path: 
     assert result.code == 78
     assert result.err.startswith(rf"lowkeyd: {tmp_path}/caf\udce9\nline.toml: no such file")
     assert len(result.err.splitlines()) == 1
+
+
+def test_help_shows_brackets_as_they_are_and_fits_the_terminal(
+    lowkeyd: Lowkeyd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    told = lowkeyd("retry", "-h").out
+    assert "[attack], [metadata], formats, [outbox] weak" in " ".join(told.split())
+    assert max(map(len, told.splitlines())) <= 80

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.model import Photo, Signature, Stage, State
+from lowkeyd import config
+from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage, State
 from lowkeyd.store import location, lock
+from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
+from lowkeyd.work.admit import fingerprint
 from tests.cli.conftest import Lowkeyd
 from tests.cli.test_explain import DLIB, JUDGE, deliver
 from tests.home import Home
@@ -151,3 +154,20 @@ def test_a_daemon_that_does_not_answer_is_one_sentence(lowkeyd: Lowkeyd, home: H
         result = lowkeyd("retry", "--config", home.config)
     assert result.code == 1
     assert "the daemon does not answer" in result.err
+
+
+def test_copies_made_with_other_settings_can_be_made_anew(lowkeyd: Lowkeyd, home: Home) -> None:
+    current = fingerprint(config.load(home.config))
+    with Queue(location.database(home.state)) as photos:
+        names = (b"a.jpg", b"b.jpg")
+        photos.offer([Photo("inbox", name, Signature(1, 1)) for name in names], 0.0)
+        for job, settings in zip(photos.claim(2, 0.0), (current, "those of last year"), strict=True):
+            judged = Judgement('{"faces": []}', "protected", settings, 1.0)
+            delivery = Delivery(b"inbox/" + job.photo.path, "0")
+            photos.publishing(job, Publication(job.id, b"t", delivery), judged, 0.0)
+            photos.done(job.id, 0.0)
+    for name in names:
+        (home.inbox / name.decode()).write_bytes(b"x")
+    result = lowkeyd("retry", "--outdated", "--config", home.config)
+    assert (result.code, result.out) == (0, "1 photo will be tried again.\n")
+    assert home.query("SELECT path, state FROM photo ORDER BY path") == [(b"a.jpg", "done"), (b"b.jpg", "ready")]

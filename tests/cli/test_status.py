@@ -178,7 +178,7 @@ def test_the_schema_of_the_json_is_kept(lowkeyd: Lowkeyd, library: Home) -> None
     worker = {"device", "state", "photos", "done_steps", "all_steps"}
     assert told["version"] == JSON_VERSION == 1
     assert set(told) == {
-        *("version", "alive", "taken_at", "outbox", "counts", "watches", "weak", "daemon"),
+        *("version", "alive", "taken_at", "outbox", "counts", "watches", "weak", "left_alone", "daemon"),
         *("running", "waiting", "failed", "last", "photos_per_s", "left_s", "free_bytes"),
     }
     assert (set(told["counts"]), told["counts"]["done"]) == (states, 1)

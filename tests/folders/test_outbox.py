@@ -231,3 +231,13 @@ def test_without_links_a_name_that_was_only_reserved_is_given_back(
     with pytest.raises(OutboxUnavailable):
         outbox.place(temp, Delivery(b"a.jpg", sha256(b"copy")), None)
     assert not outbox.holds(Delivery(b"a.jpg", sha256(b"")))
+
+
+def test_an_album_whose_last_copy_went_leaves_no_empty_folder(outbox: Outbox, tmp_path: Path) -> None:
+    copies = [Delivery(name, sha256(name)) for name in (b"in/a/deep/1.jpg", b"in/a/2.jpg")]
+    for copy in copies:
+        assert outbox.place(outbox.write_temp(os.path.dirname(copy.path), copy.path, 0), copy, None)
+    outbox.withdraw(copies[0])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["2.jpg", "a", "in"]
+    outbox.withdraw(copies[1])
+    assert os.listdir(tmp_path) == ["in"], "that of the watched folder stays"

@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from lowkeyd import config
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
@@ -326,3 +327,12 @@ def test_a_crash_before_the_old_copy_goes_is_made_good_at_the_start(
     recover(library.photos, library.publisher)
     assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
     assert library.photos.counts() == {State.DONE: 1, State.IGNORED: 1}
+
+
+def test_a_copy_that_is_made_of_another_is_logged_too(library: Library) -> None:
+    protect(library, "a.jpg", b"x")
+    library.drop("b.jpg", b"x")
+    with capture_logs() as told:
+        assert admission(library).admit(library.claim()) is None
+    (line,) = [line for line in told if line["event"] == "done"]
+    assert (line["photo"], line["delivered"], line["same_as"]) == ("b.jpg", "inbox/b.jpg", "inbox/a.jpg")
