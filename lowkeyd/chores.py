@@ -29,6 +29,14 @@ def schedule(scheduler: Any, settings: config.Config) -> None:
         scheduler.add_job(teller.tell, "interval", seconds=_TELL_S, next_run_time=soon, id="tell")
 
 
+def once(settings: config.Config) -> None:
+    """All of them, at the end of a run that does not stay."""
+    back_up(settings)
+    teller = Teller(settings)
+    if teller.has_listeners:
+        teller.tell()
+
+
 def back_up(settings: config.Config) -> None:
     """Today's backup; a full disk is no reason to stop."""
     try:

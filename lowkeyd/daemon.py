@@ -143,6 +143,8 @@ class Daemon:
             log.info("stopping" if self.renewed is None else "reloading")
         if self._failure is not None:
             raise self._failure
+        if self._once:
+            chores.once(self._settings)
         return self._exit_code() if self._once else 0
 
     def _start(self, stack: ExitStack) -> None:
@@ -265,7 +267,8 @@ class Daemon:
         }
         hold = self._gate.hold(time.time()) or self._crowd()
         away = self._outbox_disk.away()
-        return {"roots": roots, "hold": None if hold is None else asdict(hold), "outbox_away": away}
+        held = None if hold is None else asdict(hold)
+        return {"roots": roots, "hold": held, "outbox_away": away, "config_refused": self._reload.refused}
 
     def _crowd(self) -> Hold | None:
         """Other programs, where they leave none of our devices free."""
@@ -289,7 +292,7 @@ class Daemon:
         counts = self._photos.counts()
         if any(counts.get(state) for state in (State.READY, State.WAITING)):
             return os.EX_TEMPFAIL
-        return 1 if counts.get(State.FAILED) else 0
+        return 1 if self._photos.failed_since(self._started_at) else 0
 
     def _answer(self, question: Any) -> dict[str, Any]:
         """What is asked at the control socket."""

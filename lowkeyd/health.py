@@ -61,6 +61,7 @@ def judge(signs: Signs) -> list[Finding]:
         *_waiting(signs),
         *_workers(daemon),
         *_roots(signs.status),
+        *_configuration(signs.status),
         _disk(signs.status),
     ]
 
@@ -115,6 +116,14 @@ def _roots(status: Status) -> list[Finding]:
         Finding(Level.DEGRADED, f"folder {watch}", f"parts of it cannot be read: {', '.join(folders)}", advice)
         for watch, folders in status.refused.items()
     ]
+
+
+def _configuration(status: Status) -> list[Finding]:
+    if status.config_refused is None:
+        return []
+    what = f"the file was refused, the old settings are in force: {status.config_refused}"
+    advice = "Mend the file (`lowkeyd config check`), then reload: the next start would not accept it either."
+    return [Finding(Level.DEGRADED, "configuration", what, advice)]
 
 
 def _disk(status: Status) -> Finding:

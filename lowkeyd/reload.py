@@ -33,6 +33,8 @@ class Reload:
         self._candidate: config.Config | None = None
         self._trial: subprocess.Popen[str] | None = None
         self._begun_at = 0.0
+        self.refused: str | None = None
+        """Why what the file says now is not in force, if it was read again and refused."""
 
     def ask(self) -> None:
         """Read the file again, soon."""
@@ -73,8 +75,10 @@ class Reload:
             if candidate.state != current.state:
                 raise ConfigError("[state] path: changes with a restart only")
         except ConfigError as error:
-            return self._refuse(str(error))
+            self._refuse(str(error))
+            return None
         if candidate == current:
+            self.refused = None
             log.info("configuration read again", changed=False)
             return None
         if candidate.attack == current.attack:
@@ -90,16 +94,17 @@ class Reload:
         self._trial = None
         assert self._candidate is not None, "bug: a trial without a candidate"
         if trial.returncode:
-            return self._refuse(trouble.strip().splitlines()[-1] if trouble.strip() else "the networks do not load")
+            self._refuse(trouble.strip().splitlines()[-1] if trouble.strip() else "the networks do not load")
+            return None
         return self._accept(self._candidate)
 
-    @staticmethod
-    def _accept(candidate: config.Config) -> config.Config:
+    def _accept(self, candidate: config.Config) -> config.Config:
+        self.refused = None
         log.info("configuration read again", changed=True)
         return candidate
 
-    @staticmethod
-    def _refuse(reason: str) -> None:
+    def _refuse(self, reason: str) -> None:
+        self.refused = reason
         log.error("configuration kept as it was", reason=reason)
 
 

@@ -19,7 +19,8 @@ from lowkeyd.work.control import ask
 
 JSON_VERSION = 1
 """Raised when a key of `status --json` changes its meaning or goes; new keys may come without."""
-_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots", "hold", "outbox_away")
+_OF_THE_DAEMON = ("pid", "started_at", "beat_at", "workers", "scanned_at", "settling", "roots", "hold", "outbox_away",
+                  "config_refused")  # fmt: skip
 """What is published of its last sign of life; the rest is for its own use."""
 _LAST = 5
 """Deliveries that `status` shows."""
@@ -96,6 +97,11 @@ class Status:
     def outbox_away(self) -> str | None:
         """Why a daemon that runs does not take the folder that is there for the outbox, if it does not."""
         return self.photos.daemon.get("outbox_away") if self.alive and self.photos.daemon else None
+
+    @property
+    def config_refused(self) -> str | None:
+        """Why a daemon that runs goes on with its old settings, if it was told to read them again."""
+        return self.photos.daemon.get("config_refused") if self.alive and self.photos.daemon else None
 
     @property
     def silent_s(self) -> float | None:

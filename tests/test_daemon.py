@@ -3,6 +3,7 @@
 In all but the last test the stand-in takes the place of the networks in the worker.
 """
 
+import json
 import os
 import random
 import shutil
@@ -270,6 +271,19 @@ def test_once_ends_with_0_when_all_is_done(home: Home) -> None:
 def test_once_ends_with_1_when_a_photo_failed(home: Home) -> None:
     home.drop("a.jpg", b"unreadable")
     assert home.call("run", "--once").returncode == 1
+    assert home.call("run", "--once").returncode == 0, "of an old failure cron has told already"
+
+
+def test_once_tells_hook_and_metrics_and_backs_up(home: Home) -> None:
+    heard, figures = home.folder / "heard", home.folder / "lowkeyd.prom"
+    hook = {"command": ["sh", "-c", f"cat >> '{heard}'"], "every_s": 1}
+    home.configure(metrics={"textfile": str(figures)}, hook=hook)
+    assert home.call("run", "--once").returncode == 0  # introduces the hook
+    home.drop("a.jpg", b"portrait")
+    assert home.call("run", "--once").returncode == 0
+    assert json.loads(heard.read_text())["done"] == 1
+    assert 'lowkeyd_photos{watch="inbox",state="done"} 1' in figures.read_text()
+    assert list((home.state / "backups").iterdir())
 
 
 def test_once_ends_with_75_when_a_photo_waits(home: Home) -> None:

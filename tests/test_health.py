@@ -69,6 +69,7 @@ def test_a_daemon_with_nothing_to_do_is_fine() -> None:
         ),
         (with_room(10**6), Level.DEGRADED, "disk"),
         (signs(report(roots={"phone": {"refused": ["private"]}})), Level.DEGRADED, "folder phone"),
+        (signs(report(config_refused="no such preset")), Level.DEGRADED, "configuration"),
         (signs(report(outbox_away="its disk is not mounted")), Level.DEGRADED, "disk"),
         (with_room(None), Level.DEGRADED, "disk"),
     ],

@@ -95,6 +95,8 @@ def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_
         home.config.write_text("[settle\nquiet")
         daemon.process.send_signal(signal.SIGHUP)
         await_that(lambda: "configuration kept as it was" in daemon.log(), "the refusal")
+        home.config.write_text(good)
+        assert "The configuration was refused, the old one is in force:" in home.call("status").stdout
         home.config.write_text(f'{good}\n[[watch]]\nname = "phone"\npath = "{phone}"\n')
         daemon.process.send_signal(signal.SIGHUP)
         while not (heard := daemon.hear()).startswith("RELOADING=1\nMONOTONIC_USEC="):

@@ -16,7 +16,7 @@ def run(
 
     SIGHUP has a service read its configuration again; a bad one changes nothing. Photos in work start over.
 
-    With --once: exits with 75 if photos are left waiting, 1 if any failed.
+    With --once: exits with 75 if photos are left waiting, 1 if any failed in this run.
 
     Example: lowkeyd run --config /etc/lowkeyd/config.toml
     """

@@ -13,7 +13,13 @@ def lines(status: Status) -> list[Text]:
     if not status.alive or status.photos.daemon is None:
         return []
     faults = dict.fromkeys(worker.get("fault") for worker in status.photos.daemon["workers"])
-    told = [hold(status), *(Text(f"{readable(fault)}.", "yellow") for fault in faults if fault)]
+    refused = status.config_refused
+    settings = (
+        Text(f"The configuration was refused, the old one is in force: {readable(refused)}.", "red")
+        if refused
+        else None
+    )
+    told = [settings, hold(status), *(Text(f"{readable(fault)}.", "yellow") for fault in faults if fault)]
     told += [_root(readable(watch), root) for watch, root in status.roots.items()]
     told += [
         Text(f"{readable(watch)}: folders that cannot be read, and are passed over: {', '.join(folders)}.", "yellow")

@@ -341,6 +341,12 @@ class Queue:
         with self.transaction() as connection:
             return {State(state): count for state, count in connection.execute(query)}
 
+    def failed_since(self, moment: float) -> int:
+        """How many photos have failed since then."""
+        query = select(func.count()).where(photos.c.state == State.FAILED, photos.c.changed_at >= moment)
+        with self.transaction() as connection:
+            return connection.scalar(query) or 0
+
     def last_report(self) -> dict[str, Any] | None:
         """What the last sign of life said."""
         with self.transaction() as connection:

@@ -193,6 +193,7 @@ def test_the_schema_of_the_json_is_kept(lowkeyd: Lowkeyd, library: Home) -> None
         "roots",
         "hold",
         "outbox_away",
+        "config_refused",
     }
     assert set(told["daemon"]["workers"][0]) == worker
     for rows in ("running", "waiting", "failed"):

@@ -1,6 +1,7 @@
 """EXIF: fields are copied as they are, by their tags, or not at all."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from PIL.ExifTags import IFD, Base
@@ -14,7 +15,7 @@ _CAMERA, _PLACE = int(IFD.Exif), int(IFD.GPSInfo)
 
 _MAIN = frozenset({
     Base.ImageDescription, Base.Make, Base.Model, Base.XResolution, Base.YResolution, Base.ResolutionUnit,
-    Base.Software, Base.DateTime, Base.Artist, Base.Copyright, Base.HostComputer, Base.DocumentName, Base.PageName,
+    Base.Software, Base.DateTime, Base.Artist, Base.Copyright, Base.DocumentName, Base.PageName,
     Base.Rating, Base.RatingPercent, Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject,
 })  # fmt: skip
 _OF_CAMERA = frozenset({
@@ -31,10 +32,12 @@ _OF_CAMERA = frozenset({
     Base.UserComment,
 })  # fmt: skip
 """No MakerNote, which holds previews; no serial numbers, unique numbers and owner's name, which tie a photo to its
-owner without any face; no SubjectArea, which says where the face is; no orientation, since pixels are upright."""
+owner without any face; no SubjectArea, which says where the face is; no orientation, since pixels are upright;
+no HostComputer, which is often called after its owner."""
 _OF_PLACE = frozenset(range(32))
 _WIDTH, _HEIGHT = int(Base.ExifImageWidth), int(Base.ExifImageHeight)
 _ORIENTATION = int(Base.Orientation)
+_KEYWORDS = int(Base.XPKeywords)
 
 _WINDOWS_TEXTS = frozenset({Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject})
 _COMMENT_CODES = {
@@ -69,6 +72,23 @@ class Exif:
     def children(self, width: int, height: int) -> dict[int, Directory]:
         """The directories that hang on a TIFF file's own."""
         return {_CAMERA: self._camera(width, height), _PLACE: self.place}
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Windows' own."""
+        written = self.main.get(_KEYWORDS)
+        return tuple(_windows_text(written.raw).split(";")) if written else ()
+
+    def without_keywords(self, is_out: Callable[[str], bool]) -> "Exif":
+        """The same, without some."""
+        left = [keyword for keyword in self.keywords if not is_out(keyword)]
+        if len(left) == len(self.keywords):
+            return self
+        main = {tag: value for tag, value in self.main.items() if tag != _KEYWORDS}
+        if left:
+            raw = ";".join(left).encode("utf-16-le") + b"\0\0"
+            main[_KEYWORDS] = replace(self.main[_KEYWORDS], raw=raw, count=len(raw))
+        return replace(self, main=main)
 
     def _camera(self, width: int, height: int) -> Directory:
         size = {_WIDTH: tiff.longs(self.order, width), _HEIGHT: tiff.longs(self.order, height)}

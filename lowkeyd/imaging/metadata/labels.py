@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lowkeyd.imaging import tiff
-from lowkeyd.imaging.metadata import exif, iptc, xmp
+from lowkeyd.imaging.metadata import exif, iptc, people, xmp
 from lowkeyd.imaging.metadata.exif import NO_EXIF, Exif
 from lowkeyd.imaging.metadata.iptc import DataSet
 from lowkeyd.imaging.metadata.text import decoded, is_written
@@ -52,7 +52,24 @@ def gather(image: Image.Image, content: bytes, kind: str) -> tuple[Labels, int]:
         _dpi(image),
         _png_colour(content) if kind == "PNG" else (),
     )
-    return labels, orientation
+    return _without_people(labels), orientation
+
+
+def _without_people(labels: Labels) -> Labels:
+    """Whoever may not be recognised by the face is not to be named by a keyword."""
+    in_iptc = [keyword for one in labels.iptc if (keyword := one.keyword) is not None]
+    branches = people.in_branches([*labels.xmp.keywords, *labels.exif.keywords, *in_iptc])
+    names = labels.xmp.people | frozenset(branches)
+
+    def is_out(keyword: str) -> bool:
+        return people.is_named(keyword, names)
+
+    return replace(
+        labels,
+        exif=labels.exif.without_keywords(is_out),
+        xmp=labels.xmp.without_keywords(is_out),
+        iptc=tuple(one for one in labels.iptc if one.keyword is None or not is_out(one.keyword)),
+    )
 
 
 def _jpeg_captions(image: Image.Image) -> object:

@@ -5,8 +5,8 @@ have other names, so they stay behind without being known.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
@@ -76,6 +76,19 @@ def _table(names: dict[str, str]) -> dict[str, tuple[str, str]]:
 
 _KEPT_TAGS, _PLACE_TAGS = _table(_KEPT), _table(_OF_PLACE)
 
+_KEYWORDS = frozenset({
+    ("dc", "subject"), ("lr", "hierarchicalSubject"), ("digiKam", "TagsList"), ("MicrosoftPhoto", "LastKeywordXMP"),
+})  # fmt: skip
+_PERSON_TAGS = frozenset(
+    {
+        "{http://www.metadataworkinggroup.com/schemas/regions/}Name",
+        "{http://ns.microsoft.com/photo/1.2/t/Region#}PersonDisplayName",
+        "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}PersonName",
+        "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}PersonInImage",
+    }
+)
+"""Where programs write who is in the photo. None of them goes along."""
+
 _MARKER_NAMESPACE = "urn:lowkeyd:1.0:"
 _MARKER_TAG = f"{{{_MARKER_NAMESPACE}}}Protected"
 _MARKER = f'<rdf:Description rdf:about="" xmlns:lowkeyd="{_MARKER_NAMESPACE}" lowkeyd:Protected="True"/>'
@@ -98,13 +111,35 @@ class Property:
     values: tuple[tuple[str | None, str], ...]
     is_place: bool
 
+    @property
+    def is_keywords(self) -> bool:
+        """Whether its values are keywords."""
+        return (self.prefix, self.name) in _KEYWORDS
+
 
 @dataclass(frozen=True)
 class Xmp:
-    """What may go along; `marked` tells of our own mark, which says that the photo is protected already."""
+    """What may go along; `marked` tells of our own mark, which says that the photo is protected already. `people` are
+    the names, casefolded, of who is said to be in the photo."""
 
     properties: tuple[Property, ...] = ()
     marked: bool = False
+    people: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """All of them, as their programs write them."""
+        return tuple(text for one in self.properties if one.is_keywords for _, text in one.values)
+
+    def without_keywords(self, is_out: Callable[[str], bool]) -> "Xmp":
+        """The same, without some."""
+        left = (
+            replace(one, values=tuple(value for value in one.values if not is_out(value[1])))
+            if one.is_keywords
+            else one
+            for one in self.properties
+        )
+        return replace(self, properties=tuple(one for one in left if one.values))
 
 
 NO_XMP = Xmp()
@@ -129,7 +164,15 @@ def read(packet: object) -> Xmp:
         marked = marked or _MARKER_TAG in description.attrib or description.find(_MARKER_TAG) is not None
         for one in _properties(description):
             found.setdefault((one.prefix, one.name), one)
-    return Xmp(tuple(found.values()), marked)
+    return Xmp(tuple(found.values()), marked, frozenset(_people(root)))
+
+
+def _people(root: ElementTree.Element) -> Iterator[str]:
+    for element in root.iter():
+        texts = [text for tag, text in element.attrib.items() if tag in _PERSON_TAGS]
+        if element.tag in _PERSON_TAGS:
+            texts += [inner.text or "" for inner in element.iter()]
+        yield from (text.strip().casefold() for text in texts if text.strip())
 
 
 def _descriptions(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
