@@ -66,17 +66,17 @@ class Teller:
             log.warning("could not tell", reason=str(error))
             return
         findings = health.judge(signs)
-        for told in (self._write, self._call):
+        for told in (self._figures, self._hook_call):
             try:
                 told(signs, findings)
             except (StoreError, OSError) as error:
-                log.warning("could not tell", reason=str(error))
+                log.warning("could not tell", of=told.__name__.strip("_"), reason=str(error), advice="`lowkeyd doctor`")
 
-    def _write(self, signs: health.Signs, findings: list[Finding]) -> None:
+    def _figures(self, signs: health.Signs, findings: list[Finding]) -> None:
         if self._settings.metrics.textfile:
             text = metrics.render(signs.status, signs.progress, worst(findings))
             metrics.write(Path(self._settings.metrics.textfile), text)
 
-    def _call(self, _signs: health.Signs, findings: list[Finding]) -> None:
+    def _hook_call(self, _signs: health.Signs, findings: list[Finding]) -> None:
         if self._hook is not None:
             self._hook.turn(findings, time.time())

@@ -45,6 +45,7 @@ def examine(path: Path, *, load_networks: bool) -> Iterator[Finding]:
     yield sqlite(lookup.sqlite_version())
     yield database(settings)
     yield inotify(settings, _PROC)
+    yield from listeners(settings)
     yield clock(settings, time.time(), timekeeping.is_synchronised())
     yield nvidia(_PROC, _DEV)
     yield from sharing(settings)
@@ -149,6 +150,20 @@ def _number(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def listeners(settings: config.Config) -> Iterator[Finding]:
+    """Where figures are to go, and what is to be called; nothing if neither is wished."""
+    if settings.metrics.textfile:
+        folder = Path(settings.metrics.textfile).parent
+        advice = "Make it, let the user write there, and in a service name it in ReadWritePaths=."
+        bad = None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} is not there, or may not be written"
+        yield Finding(Level.DEGRADED if bad else Level.FINE, "metrics", bad or f"go to {folder}", advice if bad else "")
+    if settings.hook.command:
+        program, *_ = settings.hook.command
+        bad = None if shutil.which(program) else f"{program} is not there, or is no program"
+        advice = "Mend [hook] command; a service looks for programs in its own PATH."
+        yield Finding(Level.DEGRADED if bad else Level.FINE, "hook", bad or f"calls {program}", advice if bad else "")
 
 
 def clock(settings: config.Config, now: float, synchronised: bool | None) -> Finding:

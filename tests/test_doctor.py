@@ -149,3 +149,11 @@ def test_a_gpu_that_is_there_and_not_used_is_told(home: Home, tmp_path: Path, mo
     (tmp_path / "driver/nvidia/version").write_text("NVRM version: 570")
     (finding,) = doctor.networks(home.config, tmp_path)
     assert (finding.level, "loaded on cpu although" in finding.what) == (Level.DEGRADED, True)
+
+
+def test_figures_and_a_hook_that_cannot_be_had_are_told(home: Home, settings: config.Config) -> None:
+    assert list(doctor.listeners(settings)) == []
+    for folder, program, level in ((home.folder, "sh", Level.FINE), (home.folder / "no", "/no/hook", Level.DEGRADED)):
+        home.configure(metrics={"textfile": str(folder / "x.prom")}, hook={"command": [program]})
+        told = list(doctor.listeners(config.load(home.config)))
+        assert [(finding.about, finding.level) for finding in told] == [("metrics", level), ("hook", level)]

@@ -20,8 +20,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from lowkeyd import config
 from lowkeyd.cli import shown
-from lowkeyd.errors import StoreError
+from lowkeyd.errors import ConfigError, StoreError
 from lowkeyd.folders.rules import Rules
 from lowkeyd.model import State, readable
 from lowkeyd.store import location, snapshot
@@ -55,6 +56,10 @@ def demo(
     console = shown.console(120)
     chosen = photos or [_portrait()]
     _check(chosen)
+    try:
+        config.parse({"attack": {"preset": preset}}, "--preset")
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
     library = _Library((output or Path(tempfile.mkdtemp(prefix="lowkeyd-demo-"))).absolute())
     library.make({"preset": preset, "judges": judge or []})
     with _daemon(library) as daemon:
@@ -163,7 +168,8 @@ def _wait(library: _Library, count: int, daemon: "subprocess.Popen[bytes]", cons
                     return
                 progress.update(bar, **_doing(seen))
             if daemon.poll() is not None:
-                raise StoreError(f"the daemon ended with exit code {daemon.returncode}; its log: {library.log}")
+                *_, last = library.log.read_text(errors="replace").splitlines() or [""]
+                raise StoreError(f"the daemon ended with exit code {daemon.returncode}: {last} (log: {library.log})")
             time.sleep(_LOOK_S)
 
 

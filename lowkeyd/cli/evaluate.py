@@ -15,6 +15,7 @@ from rich.table import Table
 from lowkeyd import config as configuration
 from lowkeyd.cli import shown
 from lowkeyd.cli.options import ConfigFile, load_or_defaults
+from lowkeyd.errors import ConfigError
 from lowkeyd.model import readable
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def evaluate(
         raise typer.BadParameter(f"--plot {readable(plot)}: its folder is not there")
     presets = preset or [configured.attack.preset]
     for name in presets:
-        configuration.parse({"attack": {"preset": name}}, "--preset")
+        try:
+            configuration.parse({"attack": {"preset": name}}, "--preset")
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from error
     console = Console(stderr=True, markup=False)
     with console.status("Loading the networks ..."):
         from lowkeyd.attack.engine import Engine

@@ -65,3 +65,8 @@ def test_a_photo_that_is_left_alone_ends_it_and_is_told_of(lowkeyd: Lowkeyd, mon
     result = lowkeyd("demo", "x.dng", "-o", "library")
     assert result.code == 1
     assert "x.dng: ignored: raw: not developed here" in result.out
+
+
+def test_a_preset_that_there_is_not(lowkeyd: Lowkeyd) -> None:
+    Path("x.jpg").touch()
+    assert "subtle" in refusal(lowkeyd, "x.jpg", "--preset", "strongest")

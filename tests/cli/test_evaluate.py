@@ -52,6 +52,6 @@ def test_a_plot_that_has_no_folder_is_told_before_the_networks_are_loaded(lowkey
 
 def test_a_preset_that_is_none_is_told_before_the_networks_are_loaded(lowkeyd: Lowkeyd, gallery: Path) -> None:
     result = lowkeyd("evaluate", gallery, "--preset", "brutal")
-    assert result.code == 78
+    assert result.code == 2
     assert "preset" in result.err
     assert "'balanced'" in result.err
