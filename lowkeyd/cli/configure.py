@@ -35,7 +35,7 @@ def init(
     inbox, outbox = readable(settings.watch[0].path), readable(settings.outbox.path)
     typer.echo(f"Wrote {readable(path)}.")
     typer.echo(f"Drop photos into {inbox}; protected copies appear in {outbox}.")
-    typer.echo("Next: lowkeyd run")
+    typer.echo(f"Next: lowkeyd run{f' --config {readable(config)}' if config else ''}")
 
 
 def _write(path: Path) -> configuration.Config:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 CLEAN = "clean"
 _FEW_SKIPPED = 5
+_NEAR = 50
 
 
 def evaluate(
@@ -135,12 +136,12 @@ def _document(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]
 def _show(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]") -> None:
     console = shown.console(120)
     console.print(f"{len(chosen)} people protected in a gallery of {len(known)}; lower is better protected")
-    console.print(_recognition(results))
+    console.print(_recognition(len(known), results))
     if len(results) > 1:
         console.print(_visibility(results[1:]))
 
 
-def _recognition(results: "Sequence[Evaluated]") -> Table:
+def _recognition(gallery: int, results: "Sequence[Evaluated]") -> Table:
     """A row for each protection and recogniser, a column for each form."""
     title = "rank-1 / rank-50 / verified: share of probes that lead to their person, who is nearest, near, accepted"
     table = Table(title=title, title_justify="left", title_style="bold")
@@ -151,7 +152,8 @@ def _recognition(results: "Sequence[Evaluated]") -> Table:
         cells: dict[str, list[str]] = {}
         for seen in result.recognised:
             who = f"{seen.recogniser} ({'attacked' if seen.attacked else 'not attacked'})"
-            cells.setdefault(who, []).append(f"{seen.rank_1:.2f} / {seen.rank_50:.2f} / {seen.verified:.2f}")
+            near = f"{seen.rank_50:.2f}" if gallery > _NEAR else "-"  # in a smaller gallery everybody is
+            cells.setdefault(who, []).append(f"{seen.rank_1:.2f} / {near} / {seen.verified:.2f}")
         for who, rates in cells.items():
             table.add_row(result.protection, who, *rates)
         table.add_section()
@@ -185,7 +187,7 @@ def _plot(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]") -
         if seen.form != "JPEG 75":
             continue
         who = f"{seen.recogniser}, {'attacked' if seen.attacked else 'not attacked'}"
-        for rank in ("rank_1", "rank_50"):
+        for rank in ("rank_1", "rank_50") if len(known) > _NEAR else ("rank_1",):
             points = [
                 (result.visibility.lpips, getattr(result.recognised[number], rank), result.protection)
                 for result in protected

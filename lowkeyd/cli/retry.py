@@ -52,6 +52,7 @@ def retry(
     count = wishes.retry(settings, paths)
     typer.echo(f"{shown.count(count, 'photo')} will be tried again.")
     if photos and not count:
+        typer.echo("None of them failed, waits or is done; `lowkeyd explain PHOTO` tells more.", err=True)
         raise typer.Exit(1)
 
 

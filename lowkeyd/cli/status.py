@@ -115,7 +115,8 @@ def _counts(status: Status) -> Table:
         numbers = [sum(status.count(state, watch) for state in states) for states, _ in _COLUMNS.values()]
         looks = [style if number else "dim" for number, (_, style) in zip(numbers, _COLUMNS.values(), strict=True)]
         shown = (Text(f"{number:,}", look) for number, look in zip(numbers, looks, strict=True))
-        table.add_row(Text(readable(watch)), *shown)
+        unwatched = "" if watch in status.watched else " (no longer watched)"
+        table.add_row(Text(f"{readable(watch)}{unwatched}"), *shown)
     return table
 
 
