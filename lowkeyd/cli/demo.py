@@ -213,19 +213,16 @@ def _summary(verdict: dict[str, Any]) -> str:
     """One line for the picture: the least protected face, by each recogniser."""
     scores = [score for face in verdict["faces"] for score in face["scores"]]
     weakest = {score["network"]: score for score in sorted(scores, key=lambda score: -score["after"])}
-    return " · ".join(f"{_role(score)}: {_similarity(score)}, {_distance(score)}" for score in weakest.values())
+    told = " · ".join(f"{_role(score)}: {_distance(score)}" for score in weakest.values())
+    return told if len(verdict["faces"]) == 1 else f"The least protected of {len(verdict['faces'])} faces: {told}"
 
 
 def _role(score: dict[str, Any]) -> str:
     return f"{score['network']} ({'attacked' if score['attacked'] else 'not attacked'})"
 
 
-def _similarity(score: dict[str, Any]) -> str:
-    return f"similarity {score['similarity_before']:.2f} → {score['similarity_after']:.2f}"
-
-
 def _distance(score: dict[str, Any]) -> str:
-    return f"distance {score['before']:.2f} → {score['after']:.2f} (same below {score['threshold']:.2f})"
+    return f"distance {score['before']:.2f} → {score['after']:.2f} (one person below {score['threshold']:.2f})"
 
 
 def _table(name: str, verdict: dict[str, Any]) -> Table:
@@ -238,6 +235,7 @@ def _table(name: str, verdict: dict[str, Any]) -> Table:
         seen = face["visibility"]
         for score in face["scores"]:
             same = Text("yes", "red") if score["accepted"] else Text("no", "green")
-            moved = f"{_similarity(score)}\n{_distance(score)}"
-            table.add_row(str(number), _role(score), moved, same, f"{seen['lpips']:.4f}", f"{seen['psnr_db']:.1f} dB")
+            visible = (f"{seen['lpips']:.4f}", f"{seen['psnr_db']:.1f} dB")
+            moved = _distance(score).replace(" (", "\n(")
+            table.add_row(str(number), _role(score), moved, same, *visible)
     return table
