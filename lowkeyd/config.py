@@ -311,9 +311,15 @@ def check_folders(config: Config, known: Collection[str] = (), *, outbox_known: 
     faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
     everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
     everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]
-    inside = ((watch.name, config.outbox.path / watch.name) for watch in config.watch)
-    everything += [(f"[outbox] path, {name} in it", path) for name, path in inside if path.is_symlink()]
     trees = [(name, Path(os.path.realpath(path))) for name, path in everything]
+    faults += [
+        f"[outbox] path, {watch.name} in it, leads to {link}, into the watched {tree}"
+        for watch in config.watch
+        if (link := Path(os.path.realpath(config.outbox.path / watch.name)))
+        and os.path.islink(config.outbox.path / watch.name)
+        for name, tree in trees[: len(config.watch)]
+        if link.is_relative_to(tree)
+    ]
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:
             if tree.is_relative_to(other) or other.is_relative_to(tree):

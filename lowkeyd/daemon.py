@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from lowkeyd import chores, config, wishes
-from lowkeyd.errors import LowkeydError
+from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.model import Photo, State
@@ -28,7 +28,7 @@ from lowkeyd.store.departures import Departures
 from lowkeyd.store.mend import mend
 from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
-from lowkeyd.work import memory, worker
+from lowkeyd.work import memory, outbox_disk, worker
 from lowkeyd.work.admit import Admission, fingerprint
 from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
@@ -319,7 +319,15 @@ def run(settings: config.Config, *, path: Path | None = None, once: bool = False
         with Queue(location.database(state)) as photos:
             if incomplete:
                 rebuild(photos, settings, patience=_ask_for_patience)
-            return _run(settings, photos, serve, Reload(path, check_folders), once=once)
+            return _run(settings, photos, serve, Reload(path, partial(_check, photos)), once=once)
+
+
+def _check(photos: Queue, settings: config.Config) -> None:
+    """Of new settings: their folders, and that the outbox is there. Raises ConfigError."""
+    check_folders(settings)
+    away = outbox_disk.fault(settings.outbox.path, Notes(photos).roots().get(outbox_disk.NAME))
+    if away is not None:
+        raise ConfigError(away)
 
 
 def _ask_for_patience() -> None:

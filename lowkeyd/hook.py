@@ -57,8 +57,8 @@ class Hook:
             return {
                 "id": int(told["id"]),
                 "health": str(told["health"]),
-                "since": min(float(told["since"]), now),
-                "tried_at": min(float(told["tried_at"]), now),
+                "since": min(float(told.get("since", told.get("at", now))), now),  # `at` is what older versions wrote
+                "tried_at": min(float(told.get("tried_at", told.get("at", now))), now),
             }
         except (OSError, ValueError, KeyError, TypeError):  # the first time: what lies in the past is no news
             told = _told(lookup.digest(self._database, 0, 0).last_id, "fine", now)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 NETWORK = frozenset({
@@ -19,9 +20,10 @@ def kind(path: Path) -> str:
     return kind_in(_table(), os.path.realpath(path))
 
 
-def place(path: Path) -> str:
-    """The path that it has in its own file system, whatever that is mounted on; empty where it cannot be told."""
-    return place_in(_table(), os.path.realpath(path))
+def places(path: Path) -> list[str]:
+    """The path that it has in its own file system, whatever that is mounted on; then that in the one below, as if the
+    first were not mounted, and so on. Empty where it cannot be told."""
+    return places_in(_table(), os.path.realpath(path))
 
 
 def _table() -> list[str]:
@@ -33,29 +35,39 @@ def _table() -> list[str]:
 
 def kind_in(mountinfo: list[str], path: str) -> str:
     """As `kind`, of a path in the kernel's table."""
-    _, _, found = _mount(mountinfo, path)
-    return found
+    above = _mounts(mountinfo, path)
+    return above[0].kind if above else ""
 
 
-def place_in(mountinfo: list[str], path: str) -> str:
-    """As `place`, of a path in the kernel's table."""
-    root, point, _ = _mount(mountinfo, path)
-    return os.path.normpath(os.path.join(root, os.path.relpath(path, point))) if root else ""
+def places_in(mountinfo: list[str], path: str) -> list[str]:
+    """As `places`, of a path in the kernel's table."""
+    above = _mounts(mountinfo, path)
+    if above and above[0].kind == "autofs":  # which is about to be mounted by who looks into it
+        return []
+    return [os.path.normpath(os.path.join(one.root, os.path.relpath(path, one.point))) for one in above]
 
 
-def _mount(mountinfo: list[str], path: str) -> tuple[str, str, str]:
-    """What of a file system is mounted where, and its type: of mounts on the way the deepest, of several the last.
+@dataclass(frozen=True)
+class _Mount:
+    """`root` is what of a file system is mounted at `point`."""
+
+    root: str
+    point: str
+    kind: str
+
+
+def _mounts(mountinfo: list[str], path: str) -> list[_Mount]:
+    """Those on the way to the path, the nearest first; of several in one place the last.
 
     Source: proc(5), /proc/[pid]/mountinfo.
     """
-    found = ("", "", "")
+    found = []
     for line in mountinfo:
         before, _, after = line.partition(" - ")
         root, point = map(_unescaped, before.split()[3:5])
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(found[1]):
-            found = (root, point, after.split()[0])
-    return found
+        if path == point or path.startswith(point.rstrip("/") + "/"):
+            found.insert(0, _Mount(root, point, after.split()[0]))
+    return sorted(found, key=lambda one: len(one.point), reverse=True)
 
 
 def _unescaped(point: str) -> str:

@@ -14,6 +14,7 @@ from lowkeyd.model import Photo, Signature
 from lowkeyd.store import location
 from lowkeyd.store.notes import KnownRoot, Notes
 from lowkeyd.store.queue import Queue
+from lowkeyd.work import outbox_disk
 from tests.home import Home
 
 
@@ -157,3 +158,13 @@ def test_figures_and_a_hook_that_cannot_be_had_are_told(home: Home, settings: co
         home.configure(metrics={"textfile": str(folder / "x.prom")}, hook={"command": [program]})
         told = list(doctor.listeners(config.load(home.config)))
         assert [(finding.about, finding.level) for finding in told] == [("metrics", level), ("hook", level)]
+
+
+def test_an_outbox_whose_disk_is_away_is_told_and_not_written_to(home: Home, settings: config.Config) -> None:
+    with Queue(location.database(home.state)) as photos:
+        elsewhere = KnownRoot(os.fsencode(home.outbox), "/elsewhere", filled=False)
+        Notes(photos).note_root(outbox_disk.NAME, elsewhere)
+    before = home.outbox.stat().st_mtime_ns
+    finding = doctor.outbox(settings)
+    assert (finding.level, "not mounted" in finding.what) == (Level.BROKEN, True)
+    assert home.outbox.stat().st_mtime_ns == before

@@ -93,6 +93,15 @@ def test_deliveries_are_counted_and_nothing_is_told_twice(listener: Listener, ph
     assert (message["done"], message["weak"], message["failures"]) == (1, 1, [])
 
 
+def test_what_an_older_version_remembered_still_counts(listener: Listener, photos: Queue) -> None:
+    fail(photos)
+    old = {"id": 0, "health": "fine", "at": NOW - 3 * HOUR_S}
+    location.hook_memory(listener.state).write_text(json.dumps(old))
+    listener.turn(NOW)
+    (message,) = listener.heard()
+    assert (message["failed"], message["since"]) == (1, NOW - 3 * HOUR_S)
+
+
 def test_what_went_wrong_with_the_daemon_is_told_when_it_begins_and_when_it_ends(listener: Listener) -> None:
     for hour, findings in enumerate((FINE, BROKEN, BROKEN, FINE, FINE)):
         listener.turn(NOW + hour * HOUR_S, findings)

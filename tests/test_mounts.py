@@ -45,8 +45,14 @@ def test_the_nearest_mount_counts_and_of_two_on_one_place_the_later(path: str, k
 )
 def test_where_a_path_lies_in_its_own_file_system(path: str, place: str) -> None:
     bound = "35 22 8:33 /photos/shared /mnt/bound rw - ext4 /dev/sdd1 rw"
-    assert mounts.place_in([*TABLE.splitlines(), bound], path) == place
-    assert mounts.place_in([], path) == ""
+    assert mounts.places_in([*TABLE.splitlines(), bound], path)[0] == place
+    assert mounts.places_in([], path) == []
+
+
+def test_below_a_mount_lies_what_would_be_there_without_it() -> None:
+    assert mounts.places_in(TABLE.splitlines(), "/mnt/nas/local/out") == ["/out", "/local/out", "/mnt/nas/local/out"]
+    automatic = "36 22 0:50 / /mnt/auto rw - autofs systemd-1 rw"
+    assert mounts.places_in([*TABLE.splitlines(), automatic], "/mnt/auto/out") == []
 
 
 def test_the_running_kernel_is_understood() -> None:

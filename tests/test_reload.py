@@ -109,6 +109,19 @@ def test_a_running_daemon_takes_good_settings_keeps_its_own_before_bad_ones_and_
     assert (home.outbox / "phone/b.jpg").exists()
 
 
+def test_while_the_outbox_is_away_the_old_settings_stay_in_force(home: Home) -> None:
+    with home.daemon() as daemon:
+        home.outbox.rename(home.folder / "away")
+        home.configure(scan={"every_s": 800.0})
+        daemon.process.send_signal(signal.SIGHUP)
+        await_that(lambda: "configuration kept as it was" in daemon.log(), "the refusal")
+        assert "the outbox is not there" in home.call("status").stdout
+        (home.folder / "away").rename(home.outbox)
+        home.drop("a.jpg", b"portrait of a")
+        home.await_counts(done=1)
+        assert daemon.end() == 0
+
+
 def test_a_reload_that_is_asked_for_in_the_middle_of_another_does_not_end_it(home: Home) -> None:
     with home.daemon() as daemon:
         for number in range(12):

@@ -46,9 +46,10 @@ class Outbox:
             os.stat(self._root)  # never made here: it may be the mount point of a disk that is gone
             self.require()
             try:
-                self._write(path, content, mtime_ns)
-            except FileNotFoundError:  # the folder is new, or `withdraw` took it away at this very moment
-                self._write(path, content, mtime_ns)
+                with contextlib.suppress(FileNotFoundError):
+                    self._write(path, content, mtime_ns)
+                    return path
+                self._write(path, content, mtime_ns)  # `withdraw` took the folder away at this very moment
             except OSError:
                 self.remove(path)
                 raise

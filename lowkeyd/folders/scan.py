@@ -94,11 +94,18 @@ class Walk:
             self.linked += self._behind_links
             for entry in entries:
                 path = folder + b"/" + entry.name if folder else entry.name
-                if entry.is_dir(follow_symlinks=rules.follow):
+                if self._is_folder(path, entry):
                     if rules.enters(path):
                         self._enter_later(path, entry, pending)
                 elif rules.takes_here(path) and (seen := _listed(path, entry, rules.follow)):
                     yield seen
+
+    def _is_folder(self, path: bytes, entry: "os.DirEntry[bytes]") -> bool:
+        try:
+            return entry.is_dir(follow_symlinks=self._tree.rules.follow)
+        except OSError:  # a link that leads to itself, or to where nobody may look
+            self.refused.append(path)
+            return False
 
     def _enter_later(self, path: bytes, entry: "os.DirEntry[bytes]", pending: list[bytes]) -> None:
         """Links last: what they lead to, if it is in this tree, has been entered by its own name then."""

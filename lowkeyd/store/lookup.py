@@ -164,8 +164,10 @@ def faceless(database: Path, names: int) -> list[Failure]:
 
 
 def outdated(database: Path, fingerprint: str) -> list[tuple[str, bytes]]:
-    """Photos whose copies were made with other settings than these, or nobody knows with which. Raises StoreError."""
-    query = "SELECT watch, path FROM photo WHERE state = 'done' AND fingerprint IS NOT ? ORDER BY id"
+    """Photos whose copies were made with other settings than these, or nobody knows with which, as of those without a
+    face. Raises StoreError."""
+    query = """SELECT watch, path FROM photo
+        WHERE state IN ('done', 'no_face') AND delivery_path IS NOT NULL AND fingerprint IS NOT ? ORDER BY id"""
     with reading(database) as connection:
         return connection.execute(query, (fingerprint,)).fetchall()
 

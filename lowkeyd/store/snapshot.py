@@ -88,11 +88,13 @@ def delivered(path: Path) -> list[Delivered]:
         ]
 
 
-def known_roots(path: Path) -> dict[str, bytes]:
-    """The folders that were watched before, by the watch's name; none without a database that says so."""
+def known_roots(path: Path) -> dict[str, tuple[bytes, str]]:
+    """The folders that were watched before, by the watch's name: path and identity; none without a database that says
+    so."""
     try:
         with closing(connect(path)) as connection:
-            return dict(connection.execute("SELECT watch, path FROM root"))
+            rows = connection.execute("SELECT watch, path, identity FROM root")
+            return {watch: (folder, identity) for watch, folder, identity in rows}
     except (StoreError, sqlite3.Error):
         return {}
 

@@ -187,7 +187,7 @@ class Intake(threading.Thread):
 
     def _tell_refused(self, watch: str, refused: list[bytes]) -> None:
         """Once, until it changes."""
-        names = sorted(map(readable, refused))
+        names = sorted(readable(folder or b".") for folder in refused)
         if names and names != self.refused.get(watch):
             few = ", ".join(names[:_NAMED])
             log.warning("folders cannot be read", watch=watch, folders=len(names), such_as=few, advice=_REFUSED_ADVICE)

@@ -2,23 +2,32 @@
 written there is out of sight once the disk is back, and what is on the disk looks as if it were gone.
 
 So the outbox is known by the path that it has in its own file system. Restarts and other device numbers leave that as
-it was, and an unmounted disk does not.
+it was, and an unmounted disk does not, unless its folder has the very same path on the disk below.
 """
 
 import os
 from pathlib import Path
 
-import structlog
-
 from lowkeyd import mounts
 from lowkeyd.errors import OutboxUnavailable
 from lowkeyd.store.notes import KnownRoot, Notes
 
-log = structlog.get_logger()
-
 NAME = "/outbox"
 """Under which it is noted among the watched folders, none of which can have a slash in its name."""
-_ADVICE = "Mount it, or `lowkeyd accept --outbox` if copies are to go from now on to the folder that is there."
+ADVICE = (
+    "Mount its disk, or make the folder. If another one is in its place on purpose: `lowkeyd accept --outbox`, and"
+    " copies go there from now on."
+)
+
+
+def fault(folder: Path, known: KnownRoot | None) -> str | None:
+    """Why the folder that is there is not the outbox as it is known; None if it is, or nobody can tell."""
+    if not os.path.isdir(folder):  # unlike pathlib's, false also where the disk does not answer
+        return f"the outbox is not there: {folder}"
+    here, *below = mounts.places(folder) or [""]
+    if not here or known is None or known.path != os.fsencode(folder) or known.identity in (here, *below):
+        return None
+    return f"the outbox's disk is not mounted, or another is in its place: {folder} is {here} there now"
 
 
 class OutboxDisk:
@@ -27,27 +36,29 @@ class OutboxDisk:
     def __init__(self, folder: Path, notes: Notes) -> None:
         self._folder = folder
         self._notes = notes
-        known = notes.roots().get(NAME)
-        self._known = known.identity if known is not None and known.path == os.fsencode(folder) else None
+        self._known = notes.roots().get(NAME)
 
     def require(self) -> None:
         """Raises OutboxUnavailable when the outbox, or its disk, is away."""
         if (reason := self.away()) is not None:
-            raise OutboxUnavailable(reason, advice=_ADVICE)
+            raise OutboxUnavailable(reason, advice=ADVICE)
 
     def away(self) -> str | None:
         """Why it is away; None if it is not."""
-        if not self._folder.is_dir():
-            return f"the outbox is not there: {self._folder}"
-        here = mounts.place(self._folder)
-        if not here or here == self._known:
-            return None
-        if self._known is not None and not self._known.endswith(here.rstrip("/")):
-            return f"the outbox's disk is not mounted: {self._folder} is now {here} on another one"
-        self.accept()  # the first time, or a disk was mounted where there was none
-        return None
+        reason = fault(self._folder, self._known)
+        if reason is None:
+            self._note()
+        return reason
 
     def accept(self) -> None:
-        """From now on it is the folder that is there."""
-        self._known = mounts.place(self._folder)
-        self._notes.note_root(NAME, KnownRoot(os.fsencode(self._folder), self._known, filled=False))
+        """From now on it is the folder that is there. Raises OutboxUnavailable where none is."""
+        self._known = None
+        self.require()
+
+    def _note(self) -> None:
+        """The first time, or when a disk was mounted where there was none."""
+        here = next(iter(mounts.places(self._folder)), "")
+        now = KnownRoot(os.fsencode(self._folder), here, filled=False)
+        if here and now != self._known:
+            self._notes.note_root(NAME, now)
+            self._known = now

@@ -117,8 +117,9 @@ def check_folders(settings: config.Config) -> None:
     Raises ConfigError.
     """
     known = snapshot.known_roots(location.database(settings.state.path))
-    watched = [watch.name for watch in settings.watch if known.get(watch.name) == os.fsencode(watch.path)]
-    outbox_known = known.get(outbox_disk.NAME) == os.fsencode(settings.outbox.path)
+    paths = {watch: path for watch, (path, _) in known.items()}
+    watched = [watch.name for watch in settings.watch if paths.get(watch.name) == os.fsencode(watch.path)]
+    outbox_known = paths.get(outbox_disk.NAME) == os.fsencode(settings.outbox.path)
     config.check_folders(settings, watched, outbox_known=outbox_known)
 
 

@@ -241,3 +241,19 @@ def test_an_album_whose_last_copy_went_leaves_no_empty_folder(outbox: Outbox, tm
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["2.jpg", "a", "in"]
     outbox.withdraw(copies[1])
     assert os.listdir(tmp_path) == ["in"], "that of the watched folder stays"
+
+
+def test_a_second_try_that_fails_leaves_nothing_either(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def write(_: Outbox, path: bytes, *_rest: object) -> None:
+        tries.append(path)
+        (tmp_path / os.fsdecode(path)).write_bytes(b"half")
+        raise FileNotFoundError(errno.ENOENT, "gone") if len(tries) == 1 else OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Outbox, "_write", write)
+    with pytest.raises(OutboxUnavailable):
+        outbox.write_temp(b"", b"x", 0)
+    assert (len(tries), os.listdir(tmp_path)) == (2, [])

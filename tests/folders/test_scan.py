@@ -198,3 +198,11 @@ def test_a_walk_tells_which_folders_it_could_not_read_and_which_lie_behind_links
     walk = Walk(Tree(tree, Rules(follow=True)))
     assert sorted(seen.path for seen in walk) == [b"link/deep/a.jpg", b"open/a.jpg"]
     assert (walk.refused, walk.linked, len(walk.entered)) == ([b"private"], 2, 4)
+
+
+def test_a_link_that_leads_to_itself_costs_none_of_its_neighbours(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+    (tmp_path / "loop").symlink_to("loop")
+    walk = Walk(Tree(tmp_path, Rules(follow=True)))
+    assert (len(list(walk)), walk.refused) == (30, [b"loop"])

@@ -305,5 +305,5 @@ def test_folders_that_cannot_be_read_are_told_of_once(
             intake.scan_all()
             await_quiet(intake)
             time.sleep(0.05)
-    assert intake.refused == {"inbox": [""]}
+    assert intake.refused == {"inbox": ["."]}
     assert [line["event"] for line in told] == ["folders cannot be read"]

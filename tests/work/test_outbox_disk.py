@@ -20,8 +20,9 @@ class Lies:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
 
-    def at(self, place: str) -> None:
-        self._monkeypatch.setattr(mounts, "place", lambda _: place)
+    def at(self, *places: str) -> None:
+        """And what is below."""
+        self._monkeypatch.setattr(mounts, "places", lambda _: list(places))
 
 
 def started(library: Library, folder: Path | None = None) -> OutboxDisk:
@@ -46,7 +47,7 @@ def test_a_disk_that_is_away_is_told_until_it_is_back(library: Library, lies: Li
 def test_a_disk_that_is_mounted_where_there_was_none_is_the_outbox_from_then_on(library: Library, lies: Lies) -> None:
     lies.at("/mnt/disk/out")
     started(library).require()
-    lies.at("/out")
+    lies.at("/out", "/mnt/disk/out")
     started(library).require()
     lies.at("/mnt/disk/out")
     with pytest.raises(OutboxUnavailable):
@@ -74,11 +75,24 @@ def test_another_folder_in_the_configuration_is_looked_at_without_prejudice(
 
 
 def test_what_cannot_be_told_is_no_reason_to_stop(library: Library, lies: Lies) -> None:
-    lies.at("")
+    lies.at()
     started(library).require()
+
+
+def test_what_stands_in_for_a_disk_for_a_while_is_not_taken_for_it(library: Library, lies: Lies) -> None:
+    lies.at("/@data", "/mnt/disk")
+    disk = started(library)
+    disk.require()
+    lies.at("/", "/mnt/disk")
+    with pytest.raises(OutboxUnavailable):
+        disk.require()
+    lies.at("/@data", "/mnt/disk")
+    disk.require()
 
 
 def test_a_folder_that_is_not_there_is_unavailable(library: Library) -> None:
     library.outbox.rmdir()
-    with pytest.raises(OutboxUnavailable, match="is not there"):
-        started(library).require()
+    disk = started(library)
+    for ask in (disk.require, disk.accept):
+        with pytest.raises(OutboxUnavailable, match="is not there"):
+            ask()

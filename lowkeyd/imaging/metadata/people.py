@@ -5,9 +5,10 @@ as digiKam's `People/Alice` and Lightroom's `People|Alice`; Alice is a name then
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
-_BETWEEN = re.compile(r"[|/]")
+_BETWEEN = re.compile(r"[|/\\]")
 _BRANCHES = frozenset({
     "people", "persons", "person", "faces", "personen", "leute", "menschen", "gesichter", "personnes", "gens",
     "visages", "personas", "gente", "caras", "persone", "volti", "pessoas", "rostos", "mensen", "gezichten", "osoby",
@@ -19,16 +20,24 @@ _BRANCHES = frozenset({
 def in_branches(keywords: Iterable[str]) -> Iterator[str]:
     """Names, casefolded, that keywords give by standing in a branch for people."""
     for keyword in keywords:
-        first, *below = _parts(keyword)
-        if first in _BRANCHES:
-            yield from below
+        yield from _below_branch(_parts(keyword))
 
 
 def is_named(keyword: str, names: frozenset[str]) -> bool:
     """Whether the keyword tells who is in the photo."""
-    first, *below = _parts(keyword)
-    return (first in _BRANCHES and bool(below)) or not names.isdisjoint((first, *below))
+    parts = _parts(keyword)
+    return bool(_below_branch(parts)) or not names.isdisjoint(parts)
+
+
+def folded(name: str) -> str:
+    """As names are compared: programs write accents in two ways, and capitals as they like."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+def _below_branch(parts: list[str]) -> list[str]:
+    branch = next((number for number, part in enumerate(parts) if part in _BRANCHES), len(parts))
+    return parts[branch + 1 :]
 
 
 def _parts(keyword: str) -> list[str]:
-    return [part.strip().casefold() for part in _BETWEEN.split(keyword)]
+    return [part for part in map(folded, _BETWEEN.split(keyword)) if part]

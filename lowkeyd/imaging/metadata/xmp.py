@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
+from lowkeyd.imaging.metadata.people import folded
 from lowkeyd.imaging.metadata.text import is_written
 
 MAX_PACKET_BYTES = 60_000
@@ -172,7 +173,7 @@ def _people(root: ElementTree.Element) -> Iterator[str]:
         texts = [text for tag, text in element.attrib.items() if tag in _PERSON_TAGS]
         if element.tag in _PERSON_TAGS:
             texts += [inner.text or "" for inner in element.iter()]
-        yield from (text.strip().casefold() for text in texts if text.strip())
+        yield from (folded(text) for text in texts if text.strip())
 
 
 def _descriptions(root: ElementTree.Element) -> Iterator[ElementTree.Element]:

@@ -31,11 +31,20 @@ def windows(text: str) -> exif.Exif:
     ("keyword", "named"),
     [
         *(("People/Alice", True), ("people|Friends|Alice", True), ("Alice", True), ("Friends/ALICE", True)),
+        *(("Keywords|People|Dora", True), ("People\\Dora", True), ("/2020/trip", False), ("AC//DC", False)),
         *(("People", False), ("beach", False), ("24/7", False), ("Alice Springs", False), ("", False)),
     ],
 )
 def test_keywords_that_tell_who_is_in_the_photo(keyword: str, named: bool) -> None:
     assert people.is_named(keyword, frozenset({"alice"})) is named
+
+
+def test_accents_are_the_same_however_they_are_written() -> None:
+    composed, apart = "Jos\u00e9", "Jose\u0301"
+    assert all(
+        people.is_named(one, frozenset({people.folded(other)})) for one, other in ((composed, apart), (apart, composed))
+    )
+    assert list(people.in_branches(["People|", "People/"])) == []
 
 
 def test_names_of_faces_and_branches_are_no_keywords_any_more() -> None:
