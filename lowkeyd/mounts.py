@@ -61,7 +61,7 @@ def _mounts(mountinfo: list[str], path: str) -> list[_Mount]:
 
     Source: proc(5), /proc/[pid]/mountinfo.
     """
-    found = []
+    found: list[_Mount] = []
     for line in mountinfo:
         before, _, after = line.partition(" - ")
         root, point = map(_unescaped, before.split()[3:5])
