@@ -2,6 +2,8 @@
 figures for Prometheus and a digest for a hook."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import structlog
 
 from lowkeyd import config, health, metrics
 from lowkeyd.errors import StoreError
-from lowkeyd.finding import Finding, worst
+from lowkeyd.finding import Level, worst
 from lowkeyd.hook import Hook
 from lowkeyd.store import backup, location
 
@@ -60,23 +62,24 @@ class Teller:
     def tell(self) -> None:
         """Write the figures and call the hook. Failures are logged: one does not keep the other from being told, and
         none stops the daemon."""
-        try:
+        with _logged("health"):
             signs = health.gather(self._settings)
-        except StoreError as error:
-            log.warning("could not tell", reason=str(error))
-            return
-        findings = health.judge(signs)
-        for told in (self._figures, self._hook_call):
-            try:
-                told(signs, findings)
-            except (StoreError, OSError) as error:
-                log.warning("could not tell", of=told.__name__.strip("_"), reason=str(error), advice="`lowkeyd doctor`")
+            findings = health.judge(signs)
+            with _logged("metrics"):
+                self._write(signs, worst(findings))
+            with _logged("hook"):
+                if self._hook is not None:
+                    self._hook.turn(findings, time.time())
 
-    def _figures(self, signs: health.Signs, findings: list[Finding]) -> None:
+    def _write(self, signs: health.Signs, level: Level) -> None:
         if self._settings.metrics.textfile:
-            text = metrics.render(signs.status, signs.progress, worst(findings))
+            text = metrics.render(signs.status, signs.progress, level)
             metrics.write(Path(self._settings.metrics.textfile), text)
 
-    def _hook_call(self, _signs: health.Signs, findings: list[Finding]) -> None:
-        if self._hook is not None:
-            self._hook.turn(findings, time.time())
+
+@contextmanager
+def _logged(of: str) -> Iterator[None]:
+    try:
+        yield
+    except (StoreError, OSError) as error:
+        log.warning("could not tell", of=of, reason=str(error), advice="`lowkeyd doctor`")

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -300,6 +300,15 @@ def _folder_fault(path: Path) -> str | None:
     return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
 
 
+def _links_back(outbox: Path, watches: Iterable[Watch]) -> Iterator[str]:
+    """Links in the outbox by which copies would come into a watched tree."""
+    watched = [Path(os.path.realpath(watch.path)) for watch in watches]
+    for album in (outbox / watch.name for watch in watches):
+        leads_to = Path(os.path.realpath(album))
+        if os.path.islink(album) and any(leads_to.is_relative_to(tree) for tree in watched):
+            yield f"[outbox] path, {album.name} in it, leads to {leads_to}, into a watched tree"
+
+
 def check_folders(config: Config, known: Collection[str] = (), *, outbox_known: bool = False) -> None:
     """Look at the disk: watched folders and the outbox exist, may be read, and none of the trees feeds another.
 
@@ -312,14 +321,7 @@ def check_folders(config: Config, known: Collection[str] = (), *, outbox_known: 
     everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
     everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]
     trees = [(name, Path(os.path.realpath(path))) for name, path in everything]
-    faults += [
-        f"[outbox] path, {watch.name} in it, leads to {link}, into the watched {tree}"
-        for watch in config.watch
-        if (link := Path(os.path.realpath(config.outbox.path / watch.name)))
-        and os.path.islink(config.outbox.path / watch.name)
-        for name, tree in trees[: len(config.watch)]
-        if link.is_relative_to(tree)
-    ]
+    faults += _links_back(config.outbox.path, config.watch)
     for position, (name, tree) in enumerate(trees):
         for other_name, other in trees[position + 1 :]:
             if tree.is_relative_to(other) or other.is_relative_to(tree):

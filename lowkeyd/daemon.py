@@ -193,8 +193,8 @@ class Daemon:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-        if before[signal.SIGHUP] is signal.SIG_IGN or not has_terminal():
-            del before[signal.SIGHUP]  # started with nohup, it is to outlive its terminal; else it asks for a reload
+        if before[signal.SIGHUP] is not signal.SIG_DFL:
+            del before[signal.SIGHUP]  # it asks for a reload, or, with nohup, for nothing
         for number in before:
             signal.signal(number, lambda *_: self._ending.set())
         try:
@@ -319,14 +319,13 @@ def run(settings: config.Config, *, path: Path | None = None, once: bool = False
         with Queue(location.database(state)) as photos:
             if incomplete:
                 rebuild(photos, settings, patience=_ask_for_patience)
-            return _run(settings, photos, serve, Reload(path, partial(_check, photos)), once=once)
+            return _run(settings, photos, serve, Reload(path, _check), once=once)
 
 
-def _check(photos: Queue, settings: config.Config) -> None:
+def _check(settings: config.Config) -> None:
     """Of new settings: their folders, and that the outbox is there. Raises ConfigError."""
     check_folders(settings)
-    away = outbox_disk.fault(settings.outbox.path, Notes(photos).roots().get(outbox_disk.NAME))
-    if away is not None:
+    if (away := outbox_disk.fault(settings)) is not None:
         raise ConfigError(away)
 
 

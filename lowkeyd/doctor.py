@@ -16,8 +16,7 @@ from lowkeyd import __version__, config, gpu, mounts, timekeeping
 from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.finding import Finding, Level
 from lowkeyd.folders.outbox import Outbox
-from lowkeyd.store import location, lookup, snapshot
-from lowkeyd.store.notes import KnownRoot
+from lowkeyd.store import location, lookup
 from lowkeyd.work import outbox_disk
 from lowkeyd.work.roots import check_folders
 
@@ -84,9 +83,7 @@ def folders(settings: config.Config) -> Finding:
 
 def outbox(settings: config.Config) -> Finding:
     """Whether it is the one that it was; then by writing a hidden file and removing it."""
-    known = snapshot.known_roots(location.database(settings.state.path)).get(outbox_disk.NAME)
-    away = outbox_disk.fault(settings.outbox.path, KnownRoot(*known, filled=False) if known else None)
-    if away is not None:
+    if (away := outbox_disk.fault(settings)) is not None:
         return Finding(Level.BROKEN, "outbox", away, outbox_disk.ADVICE)
     try:
         Outbox(settings.outbox.path).probe()

@@ -20,9 +20,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from lowkeyd import config
 from lowkeyd.cli import shown
-from lowkeyd.errors import ConfigError, StoreError
+from lowkeyd.cli.options import preset_named
+from lowkeyd.errors import StoreError
 from lowkeyd.folders.rules import Rules
 from lowkeyd.model import State, readable
 from lowkeyd.store import location, snapshot
@@ -56,12 +56,9 @@ def demo(
     console = shown.console(120)
     chosen = photos or [_portrait()]
     _check(chosen)
-    try:
-        config.parse({"attack": {"preset": preset}}, "--preset")
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from error
+    attack = {"preset": preset_named(preset), "judges": judge or []}
     library = _Library((output or Path(tempfile.mkdtemp(prefix="lowkeyd-demo-"))).absolute())
-    library.make({"preset": preset, "judges": judge or []})
+    library.make(attack)
     with _daemon(library) as daemon:
         library.drop(chosen)
         _wait(library, len(chosen), daemon, console)

@@ -12,10 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lowkeyd import config as configuration
 from lowkeyd.cli import shown
-from lowkeyd.cli.options import ConfigFile, load_or_defaults
-from lowkeyd.errors import ConfigError
+from lowkeyd.cli.options import ConfigFile, load_or_defaults, preset_named
 from lowkeyd.model import readable
 
 if TYPE_CHECKING:
@@ -49,12 +47,7 @@ def evaluate(
     configured = load_or_defaults(config)
     if plot is not None and not plot.absolute().parent.is_dir():
         raise typer.BadParameter(f"--plot {readable(plot)}: its folder is not there")
-    presets = preset or [configured.attack.preset]
-    for name in presets:
-        try:
-            configuration.parse({"attack": {"preset": name}}, "--preset")
-        except ConfigError as error:
-            raise typer.BadParameter(str(error)) from error
+    presets = [preset_named(name) for name in preset or [configured.attack.preset]]
     console = Console(stderr=True, markup=False)
     with console.status("Loading the networks ..."):
         from lowkeyd.attack.engine import Engine

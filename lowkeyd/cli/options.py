@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lowkeyd import config
+from lowkeyd.errors import ConfigError
 
 ConfigFile = Annotated[
     Path | None,
@@ -17,6 +18,15 @@ ConfigFile = Annotated[
         show_default=False,
     ),
 ]
+
+
+def preset_named(name: str) -> str:
+    """The same. Raises BadParameter when there is no such preset."""
+    try:
+        config.parse({"attack": {"preset": name}}, "--preset")
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    return name
 
 
 def load(option: Path | None) -> config.Config:

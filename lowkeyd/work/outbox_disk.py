@@ -6,10 +6,12 @@ it was, and an unmounted disk does not, unless its folder has the very same path
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from lowkeyd import mounts
+from lowkeyd import config, mounts
 from lowkeyd.errors import OutboxUnavailable
+from lowkeyd.store import location, snapshot
 from lowkeyd.store.notes import KnownRoot, Notes
 
 NAME = "/outbox"
@@ -20,14 +22,19 @@ ADVICE = (
 )
 
 
-def fault(folder: Path, known: KnownRoot | None) -> str | None:
-    """Why the folder that is there is not the outbox as it is known; None if it is, or nobody can tell."""
+def fault(settings: config.Config) -> str | None:
+    """Why the folder that is there is not the outbox as the database knows it; None if it is, or nobody can tell."""
+    folder = settings.outbox.path
+    known = snapshot.known_roots(location.database(settings.state.path)).get(NAME)
+    return _fault(folder, KnownRoot(*known, filled=False) if known else None, mounts.places(folder))
+
+
+def _fault(folder: Path, known: KnownRoot | None, places: Sequence[str]) -> str | None:
     if not os.path.isdir(folder):  # unlike pathlib's, false also where the disk does not answer
         return f"the outbox is not there: {folder}"
-    here, *below = mounts.places(folder) or [""]
-    if not here or known is None or known.path != os.fsencode(folder) or known.identity in (here, *below):
+    if not places or known is None or known.path != os.fsencode(folder) or known.identity in places:
         return None
-    return f"the outbox's disk is not mounted, or another is in its place: {folder} is {here} there now"
+    return f"the outbox's disk is not mounted, or another is in its place: {folder} is {places[0]} there now"
 
 
 class OutboxDisk:
@@ -45,9 +52,10 @@ class OutboxDisk:
 
     def away(self) -> str | None:
         """Why it is away; None if it is not."""
-        reason = fault(self._folder, self._known)
-        if reason is None:
-            self._note()
+        places = mounts.places(self._folder)
+        reason = _fault(self._folder, self._known, places)
+        if reason is None and places:
+            self._note(places[0])
         return reason
 
     def accept(self) -> None:
@@ -55,10 +63,9 @@ class OutboxDisk:
         self._known = None
         self.require()
 
-    def _note(self) -> None:
+    def _note(self, here: str) -> None:
         """The first time, or when a disk was mounted where there was none."""
-        here = next(iter(mounts.places(self._folder)), "")
         now = KnownRoot(os.fsencode(self._folder), here, filled=False)
-        if here and now != self._known:
+        if now != self._known:
             self._notes.note_root(NAME, now)
             self._known = now

@@ -52,7 +52,7 @@ class Rebuild:
     max_bytes: int
 
     def run(self, patience: Callable[[], None]) -> int:
-        """The same."""
+        """As `rebuild`."""
         known, found, told_at = adopt.deliveries(self.photos), 0, 0.0
         # Photos whose copies bear their very names come first: what is left then belongs to numbered ones.
         for names in (_own_name, deliveries.originals_of):

@@ -52,8 +52,7 @@ class FaceNetwork:
     detector's box. `unit`: whether its embeddings are compared by direction; `threshold`: one person below this
     Euclidean distance. `centre`: the mean of many people's unit embeddings, where it is known. `reach`: the
     distance that an attack reaches on a common face, over what the same number of steps reaches with dlib's network;
-    None where nobody measured it. `sha256`: of
-    the file that its weights came from.
+    None where nobody measured it. `sha256`: of the file that its weights came from.
     """
 
     name: str
