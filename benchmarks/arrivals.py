@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.home import Home
-from tests.stand_in import PREFIX
+from tests.helpers.home import Home
+from tests.helpers.stand_in import PREFIX
 
 PIECES, PAUSE_S, QUIET_S = 8, 0.4, 2.0
 """A slow writer takes a second and a half longer than a file has to be quiet."""

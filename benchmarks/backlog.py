@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lowkeyd.config import Scan
 from lowkeyd.store import location
-from tests.home import REAL, Daemon, Home, await_that
+from tests.helpers.home import REAL, Daemon, Home, await_that
 
 PATIENCE_S = 600.0
 MEMORY_BAR_MB, FIRST_BAR_S, SCAN_BAR_S, STATUS_BAR_S = 200.0, 10.0, 2.0, 0.5

@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.storm import tell_all, words
 from lowkeyd.model import sha256
-from tests.home import REAL, STAND_IN, Daemon, Home
-from tests.storm import verdicts
+from tests.helpers.home import REAL, STAND_IN, Daemon, Home
+from tests.helpers.storm import verdicts
 
 VICTIMS = ("daemon", "worker", "both")
 

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.thresholds import off_middle
 from lowkeyd.attack.detect import Detector
+from lowkeyd.evaluation.people import people
 from lowkeyd.model import Pixels
-from lowkeyd.work.people import people
 
 SIZES = ((1600, 1200), (6000, 4000), (8660, 5773))
 WIDTHS_PX = (12, 16, 20, 24, 32, 40)

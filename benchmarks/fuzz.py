@@ -24,7 +24,7 @@ from lowkeyd import config
 from lowkeyd.errors import PhotoError, TryLater
 from lowkeyd.imaging.decode import Limits
 from lowkeyd.imaging.encode import encode
-from lowkeyd.work.decoder import Decoder
+from lowkeyd.worker.decoder import Decoder
 from tests.imaging.label import exif_with, xmp_with
 from tests.imaging.make import COMMON, SRGB, deep_png, deep_portrait, deep_tiff, heif, portrait, saved, saved_image
 

@@ -16,8 +16,8 @@ from PIL import Image
 from lowkeyd import config
 from lowkeyd.errors import PhotoError
 from lowkeyd.folders import originals
-from lowkeyd.work.decoder import Decoder
-from lowkeyd.work.limits import limits
+from lowkeyd.worker.decoder import Decoder
+from lowkeyd.worker.limits import limits
 
 BAR_S = 1.0
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.process import memory_mb
 from lowkeyd.store import location, snapshot
-from tests.home import REAL, Daemon, Home
+from tests.helpers.home import REAL, Daemon, Home
 
 BAR_MB = 3_000.0
 COLUMNS = 5

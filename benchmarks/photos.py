@@ -35,7 +35,7 @@ from lowkeyd.attack.networks import face_network
 from lowkeyd.attack.verify import embeddings
 from lowkeyd.imaging.encode import recompress
 from lowkeyd.model import Face, Pixels
-from tests.home import REAL, Daemon, Home, digests
+from tests.helpers.home import REAL, Daemon, Home, digests
 
 PIECES, PAUSE_S = 6, 0.5
 WAYS = ("copied", "moved", "slow")

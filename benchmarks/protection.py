@@ -21,9 +21,9 @@ from lowkeyd.attack import align, presets, views
 from lowkeyd.attack.engine import Engine
 from lowkeyd.attack.objective import Objective, squared
 from lowkeyd.attack.pixels import to_tensor
+from lowkeyd.evaluation.people import people
+from lowkeyd.evaluation.protocol import Evaluated, Gallery, Protect
 from lowkeyd.model import Face, Pixels, Visibility
-from lowkeyd.work.evaluate import Evaluated, Gallery, Protect
-from lowkeyd.work.people import people
 
 STEPS, STEP_SIZE, START_NOISE = 50, 0.0025, 0.005
 FORM = "JPEG 75"

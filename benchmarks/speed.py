@@ -38,8 +38,8 @@ from lowkeyd.attack.verify import Versions
 from lowkeyd.imaging.decode import Limits, decode
 from lowkeyd.imaging.encode import as_shared, encode
 from lowkeyd.model import PHOTO_SUFFIXES, Place, Stage
-from lowkeyd.work.messages import Reached, Stepped
-from lowkeyd.work.protect import Protector
+from lowkeyd.worker.messages import Reached, Stepped
+from lowkeyd.worker.protect import Protector
 
 LIMITS = Limits(200, 500)
 ROUNDS = 3

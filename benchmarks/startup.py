@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.process import memory_mb
 from lowkeyd.store import location, snapshot
-from tests.home import REAL, Home
+from tests.helpers.home import REAL, Home
 
 READY_BAR_S, MEMORY_BAR_MB = 2.0, 120.0
 

@@ -20,7 +20,7 @@ from lowkeyd.model import Delivery, FaceVerdict, Photo, Publication, Score, Sign
 from lowkeyd.store import location
 from lowkeyd.store.judgement import Judgement, verdict_json
 from lowkeyd.store.queue import Queue
-from tests.home import REAL, REPOSITORY, Home, environment
+from tests.helpers.home import REAL, REPOSITORY, Home, environment
 
 BAR_S = 0.5
 

@@ -22,7 +22,7 @@ from lowkeyd.store import backup, location, lookup, migrations
 from lowkeyd.store.mend import mend
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.rebuild import rebuild
-from tests.home import REPOSITORY, Home
+from tests.helpers.home import REPOSITORY, Home
 
 MARK = xmp.packet(xmp.NO_XMP, mark=True)
 

@@ -23,9 +23,9 @@ from skimage.data import astronaut
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lowkeyd.model import PHOTO_SUFFIXES, sha256
-from tests.home import REAL, Home
-from tests.namespace import APART
-from tests.storm import Storm, verdicts
+from tests.helpers.home import REAL, Home
+from tests.helpers.namespace import APART
+from tests.helpers.storm import Storm, verdicts
 
 DISK_MB, BACKLOG = 512, 200
 PATIENCE_S = 4 * 3600.0

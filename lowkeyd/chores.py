@@ -10,10 +10,11 @@ from typing import Any
 
 import structlog
 
-from lowkeyd import config, health, metrics
+from lowkeyd import config
 from lowkeyd.errors import StoreError
-from lowkeyd.finding import Level, worst
-from lowkeyd.hook import Hook
+from lowkeyd.monitor import health, metrics
+from lowkeyd.monitor.finding import Level, worst
+from lowkeyd.monitor.hook import Hook
 from lowkeyd.store import backup, location
 
 log = structlog.get_logger()

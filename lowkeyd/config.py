@@ -14,8 +14,8 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from lowkeyd import mounts
 from lowkeyd.errors import ConfigError
+from lowkeyd.machine import mounts
 
 ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
 SERVICE = Path("/etc/lowkeyd/config.toml")

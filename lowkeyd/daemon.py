@@ -20,30 +20,32 @@ from lowkeyd import chores, config, wishes
 from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint
+from lowkeyd.intake import outbox_disk
+from lowkeyd.intake.intake import Intake
+from lowkeyd.intake.outbox_disk import OutboxDisk
+from lowkeyd.intake.roots import Roots, check_folders, trees
+from lowkeyd.intake.vanish import Vanished
+from lowkeyd.intake.watching import Watching
+from lowkeyd.machine import memory
+from lowkeyd.machine.notify import notify
 from lowkeyd.model import Photo, State
-from lowkeyd.notify import notify
 from lowkeyd.reload import Reload, has_terminal
 from lowkeyd.store import location, lock
 from lowkeyd.store.departures import Departures
 from lowkeyd.store.mend import mend
 from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
-from lowkeyd.work import memory, outbox_disk, worker
 from lowkeyd.work.admit import Admission, fingerprint
-from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.control import Control
 from lowkeyd.work.dispatch import Dispatcher, Turn
 from lowkeyd.work.gate import Gate, Hold
-from lowkeyd.work.intake import Intake
-from lowkeyd.work.outbox_disk import OutboxDisk
 from lowkeyd.work.publish import Publisher
 from lowkeyd.work.rebuild import rebuild
 from lowkeyd.work.recover import recover
-from lowkeyd.work.roots import Roots, check_folders, trees
 from lowkeyd.work.sharing import Sharing
-from lowkeyd.work.vanish import Vanished
-from lowkeyd.work.watching import Watching
+from lowkeyd.worker import worker
+from lowkeyd.worker.child import Child, Serve
 
 log = structlog.get_logger()
 

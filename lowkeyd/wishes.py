@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd import config
+from lowkeyd.intake.hand_in import HandedIn
+from lowkeyd.intake.hand_in import hand_in as hand_in_photos
+from lowkeyd.intake.outbox_disk import OutboxDisk
+from lowkeyd.intake.roots import Roots, check_folders, trees
 from lowkeyd.store import location, lock
 from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.bumped import bump as bump_photos
@@ -18,10 +22,6 @@ from lowkeyd.store.notes import Notes, Pause
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.control import ask
 from lowkeyd.work.gate import Gate
-from lowkeyd.work.hand_in import HandedIn
-from lowkeyd.work.hand_in import hand_in as hand_in_photos
-from lowkeyd.work.outbox_disk import OutboxDisk
-from lowkeyd.work.roots import Roots, check_folders, trees
 
 Places = list[tuple[str, bytes]]
 """Photos, each by its watch and its path below the watch's folder."""

@@ -2,9 +2,13 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lowkeyd.store.queue import Queue
+from tests.helpers.library import Library
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; threads that share a core wait for each other
 # Under nohup, or started by a script in the background, everything that tests start would be deaf to these.
@@ -26,3 +30,10 @@ def photo_paths() -> list[Path]:
     if not root:
         pytest.skip("LOWKEYD_TEST_DATA names no folder with real photos")
     return sorted(path for path in (Path(root) / "photos").iterdir() if path.is_file())
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """A watched folder, an outbox and a database, without a daemon."""
+    with Queue(tmp_path / "db.sqlite3") as photos:
+        yield Library(tmp_path, photos)

@@ -16,12 +16,13 @@ PACKAGE = Path(__file__).parents[1] / "lowkeyd"
 FLOORS = (
     {"__main__"},
     {"cli", "daemon"},
-    {"chores"},
-    {"doctor", "health", "hook", "metrics"},
-    {"status", "wishes"},
-    {"work"},
+    {"chores", "reload"},
+    {"monitor"},
+    {"wishes"},
+    {"work", "evaluation"},
+    {"intake", "worker"},
     {"folders", "store", "imaging", "attack"},
-    {"config", "errors", "files", "finding", "gpu", "model", "mounts", "notify", "pace", "reload", "timekeeping"},
+    {"config", "errors", "machine", "model"},
 )
 """From the roof down; a room imports from floors below its own. `lowkeyd/__init__.py` is open to all."""
 
@@ -40,7 +41,7 @@ OWNERS = {
     "facenet_pytorch": "attack",
     "onnx": "attack",
     "onnx2torch": "attack",
-    "pynvml": "gpu",
+    "pynvml": "machine",
     "pydantic": "config",
     "apscheduler": "daemon",
     "typer": "cli",

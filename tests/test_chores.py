@@ -9,7 +9,7 @@ from lowkeyd import chores, config
 from lowkeyd.model import Photo, Signature, Stage
 from lowkeyd.store import backup, location
 from lowkeyd.store.queue import Queue
-from tests.home import Home, await_that
+from tests.helpers.home import Home, await_that
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from lowkeyd import config, mounts
+from lowkeyd import config
 from lowkeyd.config import Config, Watch, check_folders, load, locate, parse
 from lowkeyd.errors import ConfigError
-from tests.home import Home
+from lowkeyd.machine import mounts
+from tests.helpers.home import Home
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 

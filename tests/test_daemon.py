@@ -26,7 +26,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from lowkeyd.store import location
-from tests.home import (
+from tests.helpers.home import (
     HANGING,
     PATIENCE_S,
     REAL,
@@ -38,7 +38,7 @@ from tests.home import (
     environment,
     needs_namespaces,
 )
-from tests.stand_in import PREFIX
+from tests.helpers.stand_in import PREFIX
 
 
 @pytest.fixture

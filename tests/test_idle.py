@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.home import Home, await_that
+from tests.helpers.home import Home, await_that
 from tests.test_watching import root
 
 

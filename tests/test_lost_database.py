@@ -6,7 +6,7 @@ import pytest
 
 from lowkeyd.imaging.metadata import xmp
 from lowkeyd.store import location
-from tests.home import Home
+from tests.helpers.home import Home
 
 MARK = xmp.packet(xmp.NO_XMP, mark=True)
 

@@ -14,7 +14,7 @@ import pytest
 from lowkeyd import config, reload
 from lowkeyd.reload import Reload
 from lowkeyd.work.admit import fingerprint
-from tests.home import REPOSITORY, Home, await_that, environment
+from tests.helpers.home import REPOSITORY, Home, await_that, environment
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from lowkeyd.model import sha256
-from tests import namespace
-from tests.home import PATIENCE_S, Home, needs_namespaces
-from tests.storm import Storm, verdicts
+from tests.helpers import namespace
+from tests.helpers.home import PATIENCE_S, Home, needs_namespaces
+from tests.helpers.storm import Storm, verdicts
 
 
 def bad_day(folder: Path) -> None:

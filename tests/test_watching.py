@@ -11,9 +11,9 @@ from lowkeyd.model import Photo, Signature
 from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.control import ask
-from tests import namespace
-from tests.home import Home, await_that, needs_namespaces
-from tests.stand_in import PREFIX
+from tests.helpers import namespace
+from tests.helpers.home import Home, await_that, needs_namespaces
+from tests.helpers.stand_in import PREFIX
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def check(config: ConfigFile = None) -> None:
     """
     path = configuration.locate(config)
     settings = configuration.load(path)
-    from lowkeyd.work.roots import check_folders
+    from lowkeyd.intake.roots import check_folders
 
     check_folders(settings)
     typer.echo(f"{readable(path)}: ok")

@@ -7,7 +7,7 @@ import typer
 from lowkeyd import config as configuration
 from lowkeyd.cli.findings import show
 from lowkeyd.cli.options import ConfigFile
-from lowkeyd.finding import worst
+from lowkeyd.monitor.finding import worst
 
 
 def doctor(
@@ -21,7 +21,7 @@ def doctor(
 
     Example: lowkeyd doctor --config /etc/lowkeyd/config.toml
     """
-    from lowkeyd.doctor import examine
+    from lowkeyd.monitor.doctor import examine
 
     findings = []
     for finding in examine(configuration.locate(config), load_networks=not quick):

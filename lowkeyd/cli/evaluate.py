@@ -18,8 +18,8 @@ from lowkeyd.model import readable
 
 if TYPE_CHECKING:
     from lowkeyd.attack.engine import Engine
+    from lowkeyd.evaluation.protocol import Evaluated, Gallery
     from lowkeyd.model import Face, Pixels
-    from lowkeyd.work.evaluate import Evaluated, Gallery
 
 JSON_VERSION = 1
 CLEAN = "clean"
@@ -51,8 +51,8 @@ def evaluate(
     console = Console(stderr=True, markup=False)
     with console.status("Loading the networks ..."):
         from lowkeyd.attack.engine import Engine
-        from lowkeyd.work.evaluate import Gallery
-        from lowkeyd.work.people import people
+        from lowkeyd.evaluation.people import people
+        from lowkeyd.evaluation.protocol import Gallery
 
         everybody = people(gallery, probe)
         engine = Engine(configured.attack, configured.attack.devices[0], configured.worker.threads)

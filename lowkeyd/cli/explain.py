@@ -67,7 +67,7 @@ def _obstacle(entry: Entry, settings: configuration.Config) -> str | None:
     """What stands in the way of a photo whose turn it could be, and is no fault of its own."""
     if entry.state not in (State.READY, State.WAITING):
         return None
-    from lowkeyd.status import take
+    from lowkeyd.monitor.status import take
 
     status = take(settings, rows=0)
     if not status.alive:

@@ -3,8 +3,8 @@
 from rich.text import Text
 
 from lowkeyd.cli import shown
-from lowkeyd.finding import Finding, Level
 from lowkeyd.model import readable
+from lowkeyd.monitor.finding import Finding, Level
 
 _LOOKS = {
     Level.FINE: ("ok  ", "green"),

@@ -9,11 +9,11 @@ import typer
 from lowkeyd import config, wishes
 from lowkeyd.cli import logs, places, shown, waits
 from lowkeyd.folders.scan import Walk
+from lowkeyd.intake.hand_in import HandedIn, Place
+from lowkeyd.intake.roots import trees
 from lowkeyd.model import readable
-from lowkeyd.status import take
+from lowkeyd.monitor.status import take
 from lowkeyd.store import lock
-from lowkeyd.work.hand_in import HandedIn, Place
-from lowkeyd.work.roots import trees
 
 _NAMED = 3
 """Photos that are named of those refused for one reason."""

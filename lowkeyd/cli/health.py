@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from lowkeyd import health as checks
 from lowkeyd.cli import shown
 from lowkeyd.cli.findings import show
 from lowkeyd.cli.options import ConfigFile, load
-from lowkeyd.finding import worst
+from lowkeyd.monitor import health as checks
+from lowkeyd.monitor.finding import worst
 
 
 def health(

@@ -11,7 +11,7 @@ from rich.text import Text
 from lowkeyd.cli import shown
 from lowkeyd.cli.history import outcome
 from lowkeyd.model import readable
-from lowkeyd.status import Status
+from lowkeyd.monitor.status import Status
 
 _BAR_COLUMNS = 16
 

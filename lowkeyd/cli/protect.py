@@ -18,7 +18,7 @@ from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
-from lowkeyd.work.messages import Outcome, Reached, Stepped
+from lowkeyd.worker.messages import Outcome, Reached, Stepped
 
 
 def protect(
@@ -51,7 +51,7 @@ def protect(
     console = Console(stderr=True)
     outbox = _outbox(output)
     with console.status("Loading the networks ..."):
-        from lowkeyd.work.protect import Protector
+        from lowkeyd.worker.protect import Protector
 
         protector = Protector(settings, settings.attack.devices[0])
     with _progress(console) as progress:

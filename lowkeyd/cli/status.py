@@ -17,7 +17,7 @@ from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
 from lowkeyd.errors import StoreError
 from lowkeyd.model import State, readable
-from lowkeyd.status import Status, take
+from lowkeyd.monitor.status import Status, take
 from lowkeyd.store.snapshot import Row
 
 _EVERY_S = 1.0

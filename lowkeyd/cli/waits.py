@@ -4,7 +4,7 @@ from rich.text import Text
 
 from lowkeyd.cli import shown
 from lowkeyd.model import readable
-from lowkeyd.status import Status
+from lowkeyd.monitor.status import Status
 
 
 def lines(status: Status) -> list[Text]:

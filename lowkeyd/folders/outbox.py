@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
-from lowkeyd.files import sync_folder
+from lowkeyd.machine.files import sync_folder
 from lowkeyd.model import Delivery, Stage, readable, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")

@@ -13,12 +13,12 @@ from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals
 from lowkeyd.folders.rules import is_raw_name
 from lowkeyd.folders.scan import Tree
+from lowkeyd.intake.roots import Roots
 from lowkeyd.model import Delivery, Job, readable, sha256
 from lowkeyd.store.departures import Delivered, Departures
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.publish import Publisher
-from lowkeyd.work.roots import Roots
 
 log = structlog.get_logger()
 

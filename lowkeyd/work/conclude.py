@@ -8,13 +8,13 @@ import structlog
 
 from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, ProtectionTooWeak, TryLater
 from lowkeyd.folders import companions
+from lowkeyd.intake.roots import Roots
 from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, Verdict, readable
 from lowkeyd.store.judgement import Judgement, verdict_json
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import retry
-from lowkeyd.work.messages import Outcome
 from lowkeyd.work.publish import Publisher
-from lowkeyd.work.roots import Roots
+from lowkeyd.worker.messages import Outcome
 
 log = structlog.get_logger()
 

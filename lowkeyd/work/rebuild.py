@@ -18,10 +18,10 @@ from lowkeyd.folders import deliveries, originals
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.scan import Tree
 from lowkeyd.imaging.metadata import xmp
+from lowkeyd.intake.roots import trees
 from lowkeyd.model import Delivery, Photo, sha256
 from lowkeyd.store import adopt
 from lowkeyd.store.queue import Queue
-from lowkeyd.work.roots import trees
 
 log = structlog.get_logger()
 

@@ -4,9 +4,10 @@ import time
 
 import structlog
 
+from lowkeyd.machine import memory
 from lowkeyd.model import Job, Stage, readable
 from lowkeyd.store.queue import Queue
-from lowkeyd.work import memory, retry
+from lowkeyd.work import retry
 from lowkeyd.work.publish import Publisher
 
 log = structlog.get_logger()

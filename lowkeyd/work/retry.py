@@ -86,8 +86,3 @@ def after_interruption(job: Job, stage: Stage, *, out_of_memory: bool) -> GiveUp
     else:
         return None
     return GiveUp(stage, how, f"Give lowkeyd more memory, or lower [worker] max_megapixels; {RETRY}")
-
-
-def restart_delay_s(failures: int) -> float:
-    """How long to wait before the next start of a worker that has died `failures` times in a row."""
-    return min(60.0, 2.0 ** (failures - 1)) if failures else 0.0

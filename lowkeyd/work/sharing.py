@@ -2,8 +2,8 @@
 
 import structlog
 
-from lowkeyd import gpu
-from lowkeyd.gpu import Memory
+from lowkeyd.machine import gpu
+from lowkeyd.machine.gpu import Memory
 from lowkeyd.work.gate import Hold
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ import pytest
 from lowkeyd.attack import download
 from lowkeyd.attack.download import Source, downloaded
 from lowkeyd.errors import FetchFailed, WeightsError
-from tests.web import Answer, web
+from tests.helpers.web import Answer, web
 
 CONTENT = os.urandom(20_000)
 SIZE = len(CONTENT)

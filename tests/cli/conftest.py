@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd import cli, config
-from tests.home import Home
+from tests.helpers.home import Home
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from lowkeyd.config import Config, load
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home
+from tests.helpers.home import Home
 
 EXAMPLE = files("lowkeyd").joinpath("config.example.toml").read_text(encoding="utf-8")
 

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 from tests.cli.conftest import Lowkeyd
-from tests.home import REPOSITORY, Home, environment
+from tests.helpers.home import REPOSITORY, Home, environment
 
 
 def test_it_goes_through_everything_and_ends_with_the_worst(lowkeyd: Lowkeyd, home: Home) -> None:

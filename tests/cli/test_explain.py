@@ -22,7 +22,7 @@ from lowkeyd.store.judgement import Judgement, verdict_json
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.admit import fingerprint
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home
+from tests.helpers.home import Home
 
 SEEN = Visibility(0.0123, 39.5, 0.985, 0.7)
 DLIB = Score("dlib", attacked=True, threshold=0.6, before=0.05, after=0.92, shared=0.88, similarity_before=1.0,

@@ -9,7 +9,7 @@ from lowkeyd.store import location
 from lowkeyd.store.barred import bar
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home
+from tests.helpers.home import Home
 
 
 @pytest.fixture

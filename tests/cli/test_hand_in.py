@@ -12,7 +12,7 @@ from lowkeyd.store.notes import KnownRoot, Notes
 from lowkeyd.store.queue import Queue
 from lowkeyd.work.control import ask
 from tests.cli.conftest import Lowkeyd, Result
-from tests.home import Home
+from tests.helpers.home import Home
 
 
 @pytest.fixture

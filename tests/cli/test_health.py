@@ -5,7 +5,7 @@ from lowkeyd.model import Photo, Signature, Stage
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home
+from tests.helpers.home import Home
 
 
 def test_a_daemon_that_works_is_fine_and_one_that_is_gone_is_broken(lowkeyd: Lowkeyd, home: Home) -> None:

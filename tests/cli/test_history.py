@@ -8,7 +8,7 @@ from lowkeyd.model import Photo, Signature, Stage
 from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home
+from tests.helpers.home import Home
 from tests.store.test_snapshot import NOW, finish
 
 

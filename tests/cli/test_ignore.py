@@ -4,7 +4,7 @@ from lowkeyd.model import Photo, Signature, State
 from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home, await_that
+from tests.helpers.home import Home, await_that
 
 
 def counts(home: Home) -> dict[State, int]:

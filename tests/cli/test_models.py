@@ -11,7 +11,7 @@ from lowkeyd.attack.networks import catalogue
 from lowkeyd.model import sha256
 from tests.attack.networks.checkpoints import mobilefacenet
 from tests.cli.conftest import Lowkeyd, Result
-from tests.web import Answer, web
+from tests.helpers.web import Answer, web
 
 CONTENT = mobilefacenet()
 Models = Callable[..., Result]

@@ -8,7 +8,7 @@ import typer
 from lowkeyd.cli.pause import seconds
 from lowkeyd.store import location
 from lowkeyd.work.control import ask
-from tests.home import Home, await_that
+from tests.helpers.home import Home, await_that
 
 
 @pytest.mark.parametrize(

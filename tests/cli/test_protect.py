@@ -17,8 +17,8 @@ from lowkeyd import config
 from lowkeyd.errors import WeightsError
 from lowkeyd.folders import outbox
 from tests.cli.conftest import Lowkeyd
-from tests.home import REPOSITORY, contents, environment
-from tests.stand_in import PREFIX, StandIn
+from tests.helpers.home import REPOSITORY, contents, environment
+from tests.helpers.stand_in import PREFIX, StandIn
 
 REAL_PATIENCE_S = 400.0
 
@@ -31,9 +31,9 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     """Have `protect` find something else where it looks for the networks."""
 
     def put(load: Load) -> None:
-        module = ModuleType("lowkeyd.work.protect")
+        module = ModuleType("lowkeyd.worker.protect")
         module.Protector = load
-        monkeypatch.setitem(sys.modules, "lowkeyd.work.protect", module)
+        monkeypatch.setitem(sys.modules, "lowkeyd.worker.protect", module)
 
     return put
 

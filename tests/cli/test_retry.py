@@ -15,7 +15,7 @@ from lowkeyd.store.queue import Queue
 from lowkeyd.work.admit import fingerprint
 from tests.cli.conftest import Lowkeyd
 from tests.cli.test_explain import DLIB, JUDGE, deliver
-from tests.home import Home
+from tests.helpers.home import Home
 
 
 @pytest.fixture

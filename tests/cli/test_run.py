@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 
-from tests.home import PATIENCE_S, REPOSITORY, Home, environment
+from tests.helpers.home import PATIENCE_S, REPOSITORY, Home, environment
 
 
 def test_the_log_is_lines_of_keys_and_values_with_the_time_first(home: Home) -> None:

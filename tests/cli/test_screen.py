@@ -16,8 +16,8 @@ from lowkeyd.cli import progress
 from lowkeyd.cli.shown import PIPE_COLUMNS
 from lowkeyd.cli.status import render
 from lowkeyd.model import State
-from lowkeyd.pace import Pace
-from lowkeyd.status import Status
+from lowkeyd.monitor.pace import Pace
+from lowkeyd.monitor.status import Status
 from lowkeyd.store.lookup import Event
 from lowkeyd.store.snapshot import Row, Snapshot
 

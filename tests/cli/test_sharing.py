@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import stand_in_nvml
 from tests.cli.conftest import Lowkeyd
-from tests.home import Home, await_that
-from tests.stand_in_nvml import Cards
+from tests.helpers import stand_in_nvml
+from tests.helpers.home import Home, await_that
+from tests.helpers.stand_in_nvml import Cards
 
-PROGRAM = "tests.shared_gpu_daemon"
+PROGRAM = "tests.helpers.shared_gpu_daemon"
 GAME = 1
 WHY = "other programs leave 1,000 MB of the GPU's memory, and 4,000 MB are wanted"
 

@@ -12,11 +12,11 @@ from rich.console import Console
 from lowkeyd import config
 from lowkeyd.cli.status import render
 from lowkeyd.model import Photo, Signature, Stage
-from lowkeyd.status import JSON_VERSION, Status, take
+from lowkeyd.monitor.status import JSON_VERSION, Status, take
 from lowkeyd.store import location, lock
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
-from tests.home import PATIENCE_S, REPOSITORY, Home, environment
+from tests.helpers.home import PATIENCE_S, REPOSITORY, Home, environment
 from tests.store.test_snapshot import finish as finish_one
 
 

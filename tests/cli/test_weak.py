@@ -6,7 +6,7 @@ from lowkeyd.store import location
 from lowkeyd.store.queue import Queue
 from tests.cli.conftest import Lowkeyd
 from tests.cli.test_explain import DLIB, JUDGE, deliver
-from tests.home import Home
+from tests.helpers.home import Home
 
 
 def test_weak_copies_are_listed_by_who_accepts_them(lowkeyd: Lowkeyd, home: Home) -> None:

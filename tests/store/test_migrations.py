@@ -12,7 +12,7 @@ import pytest
 from lowkeyd.errors import StoreError
 from lowkeyd.store import location, migrations, schema
 from lowkeyd.store.queue import Queue
-from tests.home import REPOSITORY, environment
+from tests.helpers.home import REPOSITORY, environment
 
 FIXTURES = sorted(Path(__file__).parent.glob("schema-*.sql"))
 

@@ -10,13 +10,13 @@ from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnr
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.rules import Rules
 from lowkeyd.folders.scan import Tree
+from lowkeyd.intake.roots import Roots
 from lowkeyd.model import State, sha256
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.notes import Notes
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
 from lowkeyd.work.recover import recover
-from lowkeyd.work.roots import Roots
-from tests.work.conftest import Library
+from tests.helpers.library import Library
 
 JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
 

@@ -20,8 +20,8 @@ from lowkeyd.errors import (
 from lowkeyd.model import Job, NoFace, Photo, Signature, Stage, sha256
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.retry import MAX_ATTEMPTS
-from tests.stand_in import PREFIX, protected
-from tests.work.conftest import Library
+from tests.helpers.library import Library
+from tests.helpers.stand_in import PREFIX, protected
 
 Told = list[Photo]
 

@@ -18,14 +18,15 @@ from lowkeyd.model import State
 from lowkeyd.store.notes import Pause
 from lowkeyd.work import dispatch, retry
 from lowkeyd.work.admit import Admission
-from lowkeyd.work.child import Child, Serve
 from lowkeyd.work.conclude import Conclusion
 from lowkeyd.work.dispatch import Dispatcher, Turn
 from lowkeyd.work.sharing import Sharing
-from tests import stand_in, stand_in_nvml
-from tests.stand_in import PREFIX
-from tests.stand_in_nvml import Cards
-from tests.work.conftest import Library
+from lowkeyd.worker import supervisor
+from lowkeyd.worker.child import Child, Serve
+from tests.helpers import stand_in, stand_in_nvml
+from tests.helpers.library import Library
+from tests.helpers.stand_in import PREFIX
+from tests.helpers.stand_in_nvml import Cards
 
 PATIENCE_S = 60.0
 
@@ -37,7 +38,7 @@ def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are for disks and people; their lengths have tests of their own."""
     monkeypatch.setattr(dispatch, "_LOOK_S", 0.1)
     monkeypatch.setattr(dispatch, "_OUTBOX_PAUSE_S", 0.05)
-    monkeypatch.setattr(dispatch.retry, "restart_delay_s", lambda _: 0.0)
+    monkeypatch.setattr(supervisor, "delay_s", lambda _: 0.0)
 
 
 def await_that(condition: Callable[[], bool], what: str) -> None:
@@ -121,7 +122,7 @@ def test_a_defect_of_ours_is_told_by_its_last_line(library: Library, begin: Begi
 def test_a_worker_that_hangs_is_replaced(library: Library, begin: Begin) -> None:
     library.drop("a.jpg", b"hang")
     library.drop("b.jpg", b"fine")
-    begin(stall_s=1.5)  # a start on a busy machine takes as long, and is no hang
+    begin(stall_s=3)  # a start on a busy machine takes as long, and is no hang
     await_that(counts(library, done=1, failed=1), "the neighbour done, the culprit failed")
     assert "did nothing for" in library.row()["reason"]
 
@@ -422,7 +423,7 @@ def test_a_device_that_vanishes_is_waited_for_and_costs_no_photo_an_attempt(
     library: Library, begin: Begin, tmp_path: Path, left: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when its driver is updated; with `auto`, there is only the processor then."""
-    monkeypatch.setattr(dispatch.retry, "restart_delay_s", lambda failures: 0.5 if failures else 0.0)  # to be seen
+    monkeypatch.setattr(supervisor, "delay_s", lambda failures: 0.5 if failures else 0.0)  # to be seen
     device = tmp_path / "device"
     device.write_text("cuda:0")
     library.drop("a.jpg", b"portrait")

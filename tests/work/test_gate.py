@@ -8,7 +8,7 @@ from lowkeyd import config
 from lowkeyd.store.notes import Notes, Pause
 from lowkeyd.work import gate
 from lowkeyd.work.gate import Gate
-from tests.work.conftest import Library
+from tests.helpers.library import Library
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()
 HOUR_S = 3600.0

@@ -8,7 +8,7 @@ from lowkeyd.errors import OutboxUnavailable
 from lowkeyd.folders import outbox as outbox_module
 from lowkeyd.model import Delivery, Publication, sha256
 from lowkeyd.store.judgement import Judgement
-from tests.work.conftest import Library
+from tests.helpers.library import Library
 
 JUDGED = Judgement('{"faces": []}', "protected", "settings", 1.0)
 

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
+from lowkeyd.machine import memory
 from lowkeyd.model import Delivery, Publication, Stage, sha256
 from lowkeyd.store.judgement import Judgement
-from lowkeyd.work import memory
 from lowkeyd.work.recover import recover
 from lowkeyd.work.retry import MAX_ATTEMPTS, MAX_INTERRUPTIONS
-from tests.work.conftest import Library
+from tests.helpers.library import Library
 
 JUDGED = Judgement("{}", "protected", "settings", 1.0)
 

@@ -11,7 +11,6 @@ from lowkeyd.work.retry import (
     after,
     after_crash,
     after_interruption,
-    restart_delay_s,
 )
 
 NOW = 1_000.0
@@ -77,10 +76,3 @@ def test_ends_for_want_of_memory_do_count() -> None:
     given_up = after_interruption(job(MAX_ATTEMPTS, 2), Stage.OPTIMISE, out_of_memory=True)
     assert given_up is not None
     assert "memory" in given_up.reason
-
-
-def test_a_worker_that_keeps_dying_is_started_ever_more_seldom_but_within_a_minute() -> None:
-    delays = [restart_delay_s(failures) for failures in range(12)]
-    assert delays[:4] == [0, 1, 2, 4]
-    assert delays == sorted(delays)
-    assert delays[-1] == 60

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lowkeyd.work.sharing import Sharing
-from tests import stand_in_nvml
-from tests.stand_in_nvml import Cards
+from tests.helpers import stand_in_nvml
+from tests.helpers.stand_in_nvml import Cards
 
 GAME, WORKER = 100, 200
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lowkeyd import files
 from lowkeyd.errors import FetchFailed, WeightsError
+from lowkeyd.machine import files
 
 NAME = "ledger.json"
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowkeyd import files
 from lowkeyd.attack import weights
 from lowkeyd.attack.download import Progress, Source, downloaded
 from lowkeyd.attack.networks import catalogue, ledger
 from lowkeyd.attack.networks.catalogue import Entry
 from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.errors import WeightsError
+from lowkeyd.machine import files
 from lowkeyd.model import sha256
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from lowkeyd import files
 from lowkeyd.attack.networks import catalogue, face_network, ledger, supply
 from lowkeyd.attack.networks.catalogue import Entry
 from lowkeyd.errors import FetchFailed, WeightsError
+from lowkeyd.machine import files
 from lowkeyd.model import sha256
 from tests.attack.networks.checkpoints import mobilefacenet
-from tests.web import Answer, Web, web
+from tests.helpers.web import Answer, Web, web
 
 CONTENT = mobilefacenet()
 OTHER = mobilefacenet(seed=1)

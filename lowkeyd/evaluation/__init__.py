@@ -1,0 +1,1 @@
+"""The paper's protocol on folders of people."""
