@@ -91,13 +91,35 @@ def is_sequence(content: bytes) -> bool:
     return content[8:12] in _SEQUENCE_BRANDS
 
 
-def coded_colour(content: bytes) -> tuple[int, int]:
-    """An AVIF's or HEIF's colour primaries and transfer curve, by their numbers in ITU-T H.273; 2 is "unspecified"."""
-    place = content.find(b"colrnclx")
+def coded_colour(content: bytes, kind: str) -> tuple[int, int] | None:
+    """Colour primaries and transfer curve by their numbers in ITU-T H.273; 2 is "unspecified". None where a file, or
+    a format, does not tell them so."""
+    if kind == "PNG":
+        numbers = png_colour(content).get(b"cICP", b"")
+        return (numbers[0], numbers[1]) if len(numbers) == _CICP_BYTES else None
+    place = content.find(b"colrnclx") if kind in ("AVIF", "HEIF") else -1
     if place < 0 or place + 12 > len(content):
-        return 2, 2
+        return None
     primaries, transfer = struct.unpack_from(">HH", content, place + 8)
     return int(primaries), int(transfer)
+
+
+_PNG_COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"sBIT")
+_CICP_BYTES, _MAX_COLOUR_BYTES = 4, 32
+
+
+def png_colour(content: bytes) -> dict[bytes, bytes]:
+    """A PNG's chunks that say how its values are meant, but for the profile."""
+    found: dict[bytes, bytes] = {}
+    position = 8
+    while position + 12 <= len(content):
+        size, name = int.from_bytes(content[position : position + 4], "big"), content[position + 4 : position + 8]
+        if name == b"IDAT":
+            break
+        if name in _PNG_COLOUR and size <= _MAX_COLOUR_BYTES:
+            found.setdefault(name, content[position + 8 : position + 8 + size])
+        position += 12 + size
+    return found
 
 
 _SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 259, 262, 330, 50706
@@ -117,7 +139,7 @@ def _is_raw(content: bytes) -> bool:
 
     is_preview = bool(value(_SUBFILE_TYPE) & 1) and _SUB_DIRECTORIES in fields
     return (
-        content[8:10] == b"CR"
+        content[8:11] == b"CR\x02"
         or _DNG_VERSION in fields
         or is_preview
         or value(_COMPRESSION) in _RAW_COMPRESSIONS
@@ -169,6 +191,38 @@ def holds_film(content: bytes, kind: str) -> bool:
     return content.find(b"ftyp", endings.end_of_jpeg(content) or len(content)) >= 0
 
 
+_PACKET, _FURTHER_PACKET = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+_FURTHER_HEADER = len(_FURTHER_PACKET) + 32 + 4  # which packet it belongs to, its whole length; then its offset
+
+
+def jpeg_packets(content: bytes) -> list[bytes]:
+    """All XMP of a JPEG: there may be several packets, and what does not fit into one segment is spread over more
+    (XMP, part 3, 1.1.3.1)."""
+    whole = [body.removeprefix(_PACKET) for body in _segments(content, 0xFFE1) if body.startswith(_PACKET)]
+    spread: dict[bytes, dict[int, bytes]] = {}
+    for body in _segments(content, 0xFFE1):
+        if body.startswith(_FURTHER_PACKET) and len(body) >= _FURTHER_HEADER + 4:
+            name = body[len(_FURTHER_PACKET) : len(_FURTHER_PACKET) + 32]
+            (offset,) = struct.unpack_from(">I", body, _FURTHER_HEADER)
+            spread.setdefault(name, {})[offset] = body[_FURTHER_HEADER + 4 :]
+    return whole + [b"".join(parts[offset] for offset in sorted(parts)) for parts in spread.values()]
+
+
+def _segments(content: bytes, wanted: int) -> Iterator[bytes]:
+    """The bodies of a JPEG's segments of a kind, before the picture itself."""
+    position = 2
+    while position + 4 <= len(content):
+        marker, size = struct.unpack_from(">HH", content, position)
+        if marker == 0xFFDA or not 0xFFC0 <= marker <= 0xFFFE or size < 2:
+            return
+        if marker == wanted:
+            yield content[position + 4 : position + 2 + size]
+        position += 2 + size
+
+
+_FRAME_HEADER_BYTES = 16  # of an animation's frame, which holds chunks of its own
+
+
 def is_lossless_webp(content: bytes) -> bool:
     """Whether the picture (not its alpha) is stored in WebP's lossless format."""
     if content[12:16] != b"VP8X":
@@ -178,8 +232,15 @@ def is_lossless_webp(content: bytes) -> bool:
         kind, size = struct.unpack_from("<4sI", content, position)
         if kind in (b"VP8L", b"VP8 "):
             return bool(kind == b"VP8L")
-        position += 8 + size + size % 2
+        position += 8 + (_FRAME_HEADER_BYTES if kind == b"ANMF" else size + size % 2)
     return False
+
+
+def is_cropped(content: bytes) -> bool:
+    """Whether an AVIF shows but a part of what it holds (its "clean aperture")."""
+    start = content.find(b"ipco")
+    size = int.from_bytes(content[max(start - 4, 0) : max(start, 0)], "big")
+    return b"clap" in content[start : start + size]
 
 
 def png_bits(content: bytes) -> int:

@@ -11,19 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 
 from lowkeyd.errors import RETRY, PhotoIncomplete, PhotoTooLarge, SeveralPictures, UnreadablePhoto, UnsupportedPhoto
 from lowkeyd.imaging import container, endings, samples, tiff
 from lowkeyd.imaging.colour import Space, space_of
+from lowkeyd.imaging.metadata import colorimetry, exif
 from lowkeyd.imaging.metadata.labels import Labels, gather
-from lowkeyd.imaging.metadata.profile import display_p3, keep_profile
+from lowkeyd.imaging.metadata.profile import keep_profile
 from lowkeyd.imaging.samples import Values
 from lowkeyd.model import Pixels
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked as early, and can be set
+PngImagePlugin.MAX_TEXT_CHUNK = 32 << 20  # printers' profiles and old programs' blocks are larger than Pillow's limit
 
 DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError,
@@ -34,8 +37,6 @@ DECODER_ERRORS = (
 _HEIF_ADVICE = (
     "HEIC photos need one more package: `uv sync --extra heif`, or pip install pillow-heif; then `lowkeyd retry`."
 )
-_P3, _HDR_CURVES = 12, (16, 18)
-"""Numbers of ITU-T H.273: Display P3's primaries; the curves PQ and HLG."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +142,32 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
         raise UnsupportedPhoto(f"{kind} with {image.mode} pixels, which is not read")
     if (bits := _bits(image, content, kind)) not in (1, 2, 4, 8, 16):
         raise UnsupportedPhoto(f"{kind} with {bits} bits per channel, which is not read")
-    if kind in ("AVIF", "HEIF") and _is_hdr(image, content):
+    if _is_hdr(image, content, kind):
         raise UnsupportedPhoto("a picture of high dynamic range (PQ or HLG), which would look dull with eight bits")
+    if kind == "AVIF" and container.is_cropped(content):
+        raise UnsupportedPhoto("an AVIF of which only a part is to be shown, which is not read")
+    if kind == "TIFF" and (oddity := _tiff_oddity(image)):
+        raise UnsupportedPhoto(f"a TIFF with {oddity}, which is not read")
     if _moves(image, content, kind):
         raise SeveralPictures(f"several frames or pages in one {kind} file")
 
 
-def _is_hdr(image: Image.Image, content: bytes) -> bool:
-    return "icc_profile" not in image.info and container.coded_colour(content)[1] in _HDR_CURVES
+_PLANES, _SEPARATE, _EXTRA = 284, 2, 338
+_SAMPLE_FORMAT, _SIGNED = 339, 2
+
+
+def _tiff_oddity(image: Image.Image) -> str | None:
+    """What Pillow would read wrongly, without a word."""
+    tags: dict[int, Any] = getattr(image, "tag_v2", {})
+    if _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
+        return "values that have a sign"
+    return "alpha in a plane of its own" if tags.get(_PLANES) == _SEPARATE and tags.get(_EXTRA) else None
+
+
+def _is_hdr(image: Image.Image, content: bytes, kind: str) -> bool:
+    numbers = container.coded_colour(content, kind)
+    has_other = kind != "PNG" and "icc_profile" in image.info
+    return numbers is not None and not has_other and numbers[1] in colorimetry.HDR_CURVES
 
 
 def _moves(image: Image.Image, content: bytes, kind: str) -> bool:
@@ -174,7 +193,7 @@ def _read(image: Image.Image, content: bytes, kind: str) -> Picture:
     # Pillow itself turns TIFF, and libheif HEIF, whose EXIF orientation does not count.
     if kind not in ("TIFF", "HEIF") and orientation in _TURNS:
         read = read.turned(_TURNS[orientation])
-    space = space_of(read.mode, keep_profile(_profile(image, content, kind), read.mode))
+    space = space_of(read.mode, keep_profile(_profile(image, content, kind, read.mode), read.mode))
     return Picture(
         space.show(read.colour),
         read.colour,
@@ -189,11 +208,18 @@ def _read(image: Image.Image, content: bytes, kind: str) -> Picture:
     )
 
 
-def _profile(image: Image.Image, content: bytes, kind: str) -> object:
-    profile = image.info.get("icc_profile")
-    if not profile and kind in ("AVIF", "HEIF") and container.coded_colour(content)[0] == _P3:
-        return display_p3()  # no other format can tell it by a number, and Pillow writes none
-    return profile
+def _profile(image: Image.Image, content: bytes, kind: str, mode: str) -> object:
+    """What the file says of its colours, whichever way it does, as a profile; None for sRGB."""
+    own, numbers = image.info.get("icc_profile"), container.coded_colour(content, kind)
+    if mode == "CMYK":
+        return own
+    if numbers is not None and (kind == "PNG" or not own):  # in a PNG they come first (PNG 3, 4.3)
+        return colorimetry.coded(*numbers, mode)
+    if own:
+        return own
+    if kind == "PNG":
+        return colorimetry.of_png(container.png_colour(content), mode)
+    return colorimetry.adobe_rgb(mode) if exif.says_adobe_rgb(image.info.get("exif")) else None
 
 
 def _jpeg_coding(image: Image.Image) -> JpegCoding | None:

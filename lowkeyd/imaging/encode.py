@@ -177,7 +177,7 @@ def _common(page: _Page) -> dict[str, Any]:
 
 
 def _jpeg(picture: Picture, page: _Page, fine: bool) -> bytes:
-    options = _common(page) | _jpeg_coding(picture.jpeg, fine=fine)
+    options = _common(page) | _jpeg_coding(picture.jpeg, page.space.mode, fine=fine)
     options["extra"] = iptc.segment(page.labels.iptc)
     options["comment"] = page.labels.texts.get(COMMENT, "").encode("utf-8")
     image = page.image()
@@ -190,7 +190,7 @@ def _jpeg(picture: Picture, page: _Page, fine: bool) -> bytes:
         return _save(image, "JPEG", **options)
 
 
-def _jpeg_coding(coding: JpegCoding | None, *, fine: bool) -> dict[str, Any]:
+def _jpeg_coding(coding: JpegCoding | None, mode: str, *, fine: bool) -> dict[str, Any]:
     if coding is None:
         return _FINE_JPEG
     luma = coding.tables.get(0)
@@ -200,7 +200,7 @@ def _jpeg_coding(coding: JpegCoding | None, *, fine: bool) -> dict[str, Any]:
     if sum(luma) > _COARSE_LUMA_SUM:
         return _COARSE_JPEG | progressive
     return {
-        "qtables": coding.tables,
+        "qtables": {0: luma} if mode == "CMYK" else coding.tables,  # the others are for tint, and inks have none
         "subsampling": 0 if fine else max(coding.subsampling, 0),  # unusual ones, and grey, get 4:4:4
         **progressive,
     }
@@ -208,8 +208,10 @@ def _jpeg_coding(coding: JpegCoding | None, *, fine: bool) -> dict[str, Any]:
 
 def _png(_picture: Picture, page: _Page, _fine: bool) -> bytes:
     chunks = PngImagePlugin.PngInfo()
+    channels = page.values.shape[2] + (page.alpha is not None)
     for name, body in page.labels.png_colour if page.space.profile is None else ():
-        chunks.add(name, body)
+        if name != b"sBIT" or len(body) == channels:  # a palette's has other channels
+            chunks.add(name, body)
     for keyword, text in page.labels.texts.items():
         chunks.add_itxt(keyword, text)
     options = _common(page)

@@ -5,6 +5,8 @@ Pillow's messages do not tell the two apart. Nothing here decodes pixels.
 
 import struct
 
+from PIL.ExifTags import IFD
+
 from lowkeyd.imaging import tiff
 
 _RESERVED_BYTES = 1024
@@ -62,7 +64,20 @@ def _png_ends_early(content: bytes) -> bool:
 
 def _webp_ends_early(content: bytes) -> bool:
     (size,) = struct.unpack_from("<I", content, 4)
-    return size + 8 > len(content) or _ends_in_zeros(content, _RESERVED_BYTES)
+    if size + 8 > len(content):
+        return True
+    position = end_of_picture = 12
+    while position + 8 <= size + 8:
+        kind, length = struct.unpack_from("<4sI", content, position)
+        if not kind.strip(b"\0"):
+            return True  # not a chunk: reserved
+        position += 8 + length + length % 2
+        if kind in _WEBP_PICTURES:
+            end_of_picture = position
+    return _ends_in_zeros(content[:end_of_picture], _RESERVED_BYTES)  # what follows may have zeros of its own
+
+
+_WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 
 
 def _bmp_ends_early(content: bytes) -> bool:
@@ -97,20 +112,51 @@ def _after_gif_blocks(content: bytes, position: int) -> int:
     return position + 1
 
 
+_NEEDED_BOXES = {b"meta", b"mdat"}
+_BOXES = (b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"wide", b"uuid", b"mpvd")
+
+
 def _boxes_end_early(content: bytes) -> bool:
-    if _ends_in_zeros(content, _RESERVED_BYTES):
-        return True
-    position = 0
+    position, end_of_data, seen = 0, 0, set[bytes]()
     while position + 8 <= len(content):
         size, kind = struct.unpack_from(">I4s", content, position)
-        if size == 0:  # by definition the last box: it goes on to the end of the file
-            return False
         if size == 1 and position + 16 <= len(content):
             size = struct.unpack_from(">Q", content, position + 8)[0]
+        if seen >= _NEEDED_BOXES and kind not in _BOXES:
+            break  # the photo is whole, and something hangs on it
+        if not kind.strip(b"\0"):
+            return True  # not a box: reserved
+        if size == 0:  # by definition the last box: it goes on to the end of the file
+            size = len(content) - position
         if size < 8 or not kind.isascii():
             return False  # not a box: damaged
         position += size
-    return position != len(content)
+        if position > len(content):
+            return True
+        seen.add(kind)
+        end_of_data = position if kind == b"mdat" else end_of_data
+    if not seen >= _NEEDED_BOXES:
+        return position != len(content) or _ends_in_zeros(content, _RESERVED_BYTES)
+    data = content[:end_of_data]
+    return _ends_in_zeros(data, _RESERVED_BYTES) and not _ends_in_padded_exif(data)
+
+
+_EXIF, _PADDING = b"Exif\0\0", 0xEA1C
+_MAX_EXIF_BYTES = 65_536
+
+
+def _ends_in_padded_exif(content: bytes) -> bool:
+    """Whether zeros at the end are those that Windows leaves room with, in EXIF that stands last."""
+    start = content.rfind(_EXIF, max(0, len(content) - _MAX_EXIF_BYTES))
+    block = content[start + len(_EXIF) :]
+    try:
+        main = tiff.read(block, tiff.first(block))
+        place = next(iter(tiff.integers(main.get(int(IFD.Exif)), tiff.order_of(block))), 0)
+        camera = tiff.read(block, place) if place else {}
+    except struct.error:
+        return False
+    padded = [directory[_PADDING] for directory in (main, camera) if _PADDING in directory]
+    return start >= 0 and any(len(one.raw) >= _RESERVED_BYTES for one in padded)
 
 
 _TIFF_DATA_TAGS = {273: 279, 324: 325}  # where strips or tiles begin: how many bytes each has

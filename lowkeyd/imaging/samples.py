@@ -58,6 +58,7 @@ def read(reopen: Callable[[], Image.Image], image: Image.Image, bits: int) -> Sa
     """
     if bits != _DEEP_BITS:
         image.load()
+        _scale_key(image, bits)
         return _shallow(image)
     if _tag(image, _PLANES) == _SEPARATE:
         raise UnsupportedPhoto(_UNREAD)
@@ -82,6 +83,13 @@ def _shallow(image: Image.Image) -> Samples:
     mode = _WITH_ALPHA[image.mode]
     values = np.array(image.convert(mode))  # (H, W, 2 or 4) uint8
     return Samples(mode[:-1], np.ascontiguousarray(values[..., :-1]), np.ascontiguousarray(values[..., -1]))
+
+
+def _scale_key(image: Image.Image, bits: int) -> None:
+    """Pillow spreads grey of 2 and 4 bits over 0..255, but not the grey that stands for "transparent"."""
+    key = image.info.get("transparency")
+    if image.mode == "L" and bits in (2, 4) and isinstance(key, int):
+        image.info["transparency"] = key * 255 // (2**bits - 1)
 
 
 def _rawmode(image: Image.Image) -> str:

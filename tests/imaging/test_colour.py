@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from lowkeyd.imaging.colour import SRGB, Space, space_of
-from lowkeyd.imaging.metadata.profile import display_p3
+from lowkeyd.imaging.metadata.colorimetry import display_p3
 from lowkeyd.model import Pixels
 from tests.imaging.make import SRGB as SRGB_PROFILE
 from tests.imaging.make import cmyk_profile, deep_portrait, portrait

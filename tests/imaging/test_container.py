@@ -1,12 +1,13 @@
 """What a file is, told without decoding it."""
 
+import struct
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lowkeyd.errors import PhotoIncomplete, UnreadablePhoto, UnsupportedPhoto
+from lowkeyd.errors import PhotoIncomplete, PhotoLeftAlone, UnreadablePhoto, UnsupportedPhoto
 from lowkeyd.imaging.container import (
     coded_colour,
     has_several_pages,
@@ -76,9 +77,10 @@ def test_a_png_tells_its_depth(mode: str, bits: int) -> None:
 
 
 def test_colours_that_are_told_by_a_number_are_found() -> None:
-    assert coded_colour(saved(FACE, format="AVIF", speed=10)) == (1, 13)
-    assert coded_colour(b"nothing of the kind") == (2, 2)
-    assert coded_colour(b"cut short: colrnclx\0") == (2, 2)
+    assert coded_colour(saved(FACE, format="AVIF", speed=10), "AVIF") == (1, 13)
+    assert coded_colour(b"nothing of the kind", "AVIF") is None
+    assert coded_colour(b"cut short: colrnclx\0", "AVIF") is None
+    assert coded_colour(saved(FACE, format="PNG"), "PNG") is None
 
 
 def test_a_film_is_found_behind_a_jpeg_not_within() -> None:
@@ -112,3 +114,17 @@ def test_pages_that_run_in_a_circle_come_to_an_end() -> None:
     link = first + 2 + 12 * int.from_bytes(content[first : first + 2], "little")
     content[link : link + 4] = first.to_bytes(4, "little")
     assert not has_several_pages(bytes(content))
+
+
+def test_a_plain_tiff_whose_first_colours_spell_a_raw_files_mark_is_none() -> None:
+    assert sniff(b"II*\0\x0c\0\0\0CR\x05\0" + struct.pack("<HHHII", 1, 256, 4, 1, 4) + bytes(20)) == "TIFF"
+    with pytest.raises(PhotoLeftAlone):
+        sniff(b"II*\0\x10\0\0\0CR\x02\0" + bytes(40))
+
+
+def test_one_frame_of_an_animation_is_as_lossless_as_it_is() -> None:
+    frames = [Image.fromarray(FACE), Image.fromarray(FACE[::-1])]
+    for lossless in (True, False):
+        content = saved_image(frames[0], format="WEBP", save_all=True, append_images=frames[1:], lossless=lossless)
+        assert b"ANMF" in content
+        assert is_lossless_webp(content) is lossless

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from lowkeyd.errors import (
     LowkeydError,
@@ -29,7 +29,7 @@ from lowkeyd.errors import (
     UnsupportedPhoto,
 )
 from lowkeyd.imaging.decode import DECODER_ERRORS, Limits, decode
-from lowkeyd.imaging.metadata.profile import display_p3
+from lowkeyd.imaging.metadata.colorimetry import display_p3
 from tests.imaging.make import (
     COMMON,
     LIMITS,
@@ -534,3 +534,62 @@ def test_what_of_the_file_is_left_out_is_said() -> None:
     assert decode(two, LIMITS).left_out == ("1 further picture in the file",)
     assert decode(film, LIMITS).left_out == ("the film of a Motion Photo",)
     assert decode(saved(FACE, format="JPEG"), LIMITS).left_out == ()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_grey_that_stands_for_transparent_is_found_at_any_depth(bits: int) -> None:
+    greys = min(2**bits, 16)
+    row = np.arange(greys, dtype=np.uint8).repeat(32 // min(greys, 32))
+    packed = np.packbits(np.unpackbits(row[:, None], axis=1)[:, -bits:].reshape(-1))
+    head = struct.pack(">IIBBBBB", len(row), 1, bits, 0, 0, 0, 0)
+    content = (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", head)
+        + png_chunk(b"tRNS", struct.pack(">H", greys - 1))
+        + png_chunk(b"IDAT", zlib.compress(b"\0" + packed.tobytes()))
+        + png_chunk(b"IEND", b"")
+    )
+    picture = decode(content, LIMITS)
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(picture.alpha[0] == 0, row == greys - 1)
+
+
+def test_long_blocks_of_other_programs_are_no_damage() -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Raw profile type 8bim", "0123456789abcdef" * 100_000, zip=True)
+    assert decode(saved(FACE, format="PNG", pnginfo=texts), LIMITS).pixels.shape == FACE.shape
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"extrasamples": ["unassalpha"], "planarconfig": "separate", "photometric": "minisblack"}, "plane of its own"),
+        ({"dtype": np.int8, "photometric": "minisblack"}, "have a sign"),
+    ],
+)
+def test_tiffs_that_would_be_read_wrongly_are_refused(options: dict[str, Any], said: str) -> None:
+    import tifffile
+
+    planes = np.stack([FACE[..., 0], FACE[..., 1]])
+    values = FACE[..., 0].astype(options.pop("dtype")) if "dtype" in options else planes
+    buffer = BytesIO()
+    tifffile.imwrite(buffer, values, **options)
+    with pytest.raises(UnsupportedPhoto, match=said):
+        decode(buffer.getvalue(), LIMITS)
+
+
+def test_an_avif_that_shows_but_a_part_of_itself_is_refused() -> None:
+    content = saved(FACE, format="AVIF", speed=10)
+    aperture = struct.pack(">I4s8I", 40, b"clap", 48, 1, 48, 1, 0, 1, 0, 1)
+    cropped = bytearray(content)
+    for name in (b"meta", b"iprp", b"ipco"):
+        place = content.index(name) - 4
+        (size,) = struct.unpack_from(">I", content, place)
+        struct.pack_into(">I", cropped, place, size + len(aperture))
+    data = content.index(b"mdat") + 4
+    struct.pack_into(">I", cropped, content.index(struct.pack(">I", data)), data + len(aperture))
+    end = place + size
+    cropped[end:end] = aperture
+    assert decode(content, LIMITS).pixels.shape == FACE.shape
+    with pytest.raises(UnsupportedPhoto, match="only a part"):
+        decode(bytes(cropped), LIMITS)

@@ -13,7 +13,7 @@ from lowkeyd.errors import PhotoTooLarge, UnsupportedPhoto
 from lowkeyd.imaging import encode as encoding
 from lowkeyd.imaging.decode import Limits, Picture, decode
 from lowkeyd.imaging.encode import ENCODER_ERRORS, has_finer, recompress
-from lowkeyd.imaging.metadata.profile import display_p3
+from lowkeyd.imaging.metadata.colorimetry import display_p3
 from lowkeyd.model import Pixels, Stage
 from tests.imaging.make import (
     COMMON,
@@ -23,6 +23,7 @@ from tests.imaging.make import (
     deep_png,
     deep_portrait,
     deep_tiff,
+    delivered,
     encoded,
     heif,
     portrait,
@@ -392,3 +393,13 @@ def test_real_photos_come_back_in_kind(photo_paths: list[Path]) -> None:
         assert len(copy) < 1.25 * len(content), path.name
         if again.alpha is not None:
             np.testing.assert_array_equal(again.alpha, picture.alpha)
+
+
+def test_all_inks_are_written_as_finely_as_the_brightness_was() -> None:
+    """A Photoshop CMYK's second table is for tint, of which inks have none."""
+    inks = Image.fromarray(portrait()).convert("CMYK")
+    tables = [[4] * 64, [40] * 64]
+    source = saved_image(inks, format="JPEG", qtables=tables)
+    coded = Image.open(BytesIO(delivered(source)))
+    assert isinstance(coded, JpegImagePlugin.JpegImageFile)
+    assert coded.quantization == {0: [4] * 64}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lowkeyd.imaging import tiff
 from lowkeyd.imaging.container import sniff
 from lowkeyd.imaging.endings import end_of_jpeg, ends_early, explains_failure
 from tests.imaging.make import COMMON, heif, portrait, saved
@@ -49,3 +50,32 @@ def test_a_gif_with_colours_comments_and_padding_is_whole() -> None:
     content = saved(FACE, format="GIF", comment=b"a comment")
     assert not ends_early(content + bytes(4096), "GIF")
     assert ends_early(content[: len(content) // 3] + bytes(4096), "GIF")
+
+
+def padded_exif() -> bytes:
+    """As Windows writes it: room for more at the end."""
+    padding = tiff.Field(tiff.UNDEFINED, 2060, bytes([0x1C, 0xEA]) + bytes(2058))
+    return b"Exif\0\0" + tiff.header("<", 8) + tiff.write("<", {0xEA1C: padding}, {}, 8)
+
+
+@pytest.mark.parametrize("name", ["WEBP", "HEIF"])
+def test_exif_that_ends_in_room_for_more_is_no_missing_end(name: str) -> None:
+    if name == "HEIF":
+        pytest.importorskip("pillow_heif")
+    exif = padded_exif()
+    content = heif(FACE, exif=exif) if name == "HEIF" else saved(FACE, format="WEBP", exif=exif)
+    assert content.endswith(bytes(1024))
+    assert not ends_early(content, name)
+    cut = len(content) // 3
+    assert ends_early(content[:cut] + bytes(len(content) - cut), name), "only its space has been reserved"
+
+
+@pytest.mark.parametrize("name", ["AVIF", "HEIF"])
+@pytest.mark.parametrize("trailer", [b"\n", b"a trailer of another program", b"\0\0\x10\0free" + bytes(4088)])
+def test_what_hangs_on_a_whole_photo_does_not_make_it_half_a_one(name: str, trailer: bytes) -> None:
+    if name == "HEIF":
+        pytest.importorskip("pillow_heif")
+    content = heif(FACE) if name == "HEIF" else saved(FACE, **EVERY[name])
+    assert not ends_early(content + trailer, name)
+    assert ends_early(content[:-1], name)
+    assert ends_early(content[:-2000] + bytes(2000), name), "reserved"

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from lowkeyd.imaging.decode import decode
-from lowkeyd.imaging.metadata.profile import display_p3
+from lowkeyd.imaging.metadata.colorimetry import display_p3
 from lowkeyd.model import Pixels
 from tests.imaging.label import PREVIEW, SECRETS, exif_with, xmp_with
 from tests.imaging.make import LIMITS, SRGB, deep_png, deep_tiff, encoded, heif, portrait, saved, saved_image

@@ -11,7 +11,8 @@ from lowkeyd.imaging.metadata.text import decoded, is_written
 from lowkeyd.imaging.tiff import Directory, Field
 
 _PREFIX = b"Exif\0\0"
-_CAMERA, _PLACE = int(IFD.Exif), int(IFD.GPSInfo)
+_CAMERA, _PLACE, _INTEROPERABILITY = int(IFD.Exif), int(IFD.GPSInfo), int(IFD.Interop)
+_UNCALIBRATED = 0xFFFF
 
 _MAIN = frozenset({
     Base.ImageDescription, Base.Make, Base.Model, Base.XResolution, Base.YResolution, Base.ResolutionUnit,
@@ -41,10 +42,10 @@ _KEYWORDS = int(Base.XPKeywords)
 
 _WINDOWS_TEXTS = frozenset({Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject})
 _COMMENT_CODES = {
-    b"ASCII\0\0\0": "ascii",
+    b"ASCII\0\0\0": "utf-8",  # which is what is written there
     b"UNICODE\0": "utf-16",
     b"\0\0\0\0\0\0\0\0": "utf-8",
-    b"JIS\0\0\0\0\0": "ascii",
+    b"JIS\0\0\0\0\0": "iso2022_jp",
 }
 _TEXT_KINDS = frozenset({tiff.ASCII, 129})  # 129 is UTF-8, since EXIF 3
 _MAX_NUMBERS = 8
@@ -119,6 +120,22 @@ def read(block: object) -> tuple[Exif, int]:
     ), orientation
 
 
+def says_adobe_rgb(block: object) -> bool:
+    """Whether a camera says that colours are Adobe RGB's in the only way that cameras have: no profile, a colour space
+    that is "uncalibrated", and R03 for interoperability. Source: DCF 2.0 (2010), 3.3.3."""
+    if not isinstance(block, bytes):
+        return False
+    block = block.removeprefix(_PREFIX)
+    try:
+        order, main = tiff.order_of(block), tiff.read(block, tiff.first(block))
+    except struct.error:
+        return False
+    camera = _child(block, main, _CAMERA, order)
+    index = _child(block, camera, _INTEROPERABILITY, order).get(1)
+    is_other = next(iter(tiff.integers(camera.get(int(Base.ColorSpace)), order)), 1) == _UNCALIBRATED
+    return is_other and index is not None and index.raw.startswith(b"R03")
+
+
 def _child(block: bytes, main: Directory, tag: int, order: str) -> Directory:
     place = next(iter(tiff.integers(main.get(tag), order)), 0)
     try:
@@ -135,7 +152,12 @@ def _kept(directory: Directory, tags: frozenset[int] | frozenset[Base], order: s
 def _harmless(tag: int, value: Field, order: str) -> Field | None:
     """The field if it holds what its tag promises: a few numbers, or a text that can be read."""
     if tag == Base.UserComment:
-        return value if is_written(_comment(value.raw, order)) else None
+        raw = value.raw.rstrip(b"\0")  # some reserve kilobytes for it
+        raw += bytes(len(raw) % 2 if raw.startswith(b"UNICODE") else 0)  # half of the last character may be a zero
+        return replace(value, raw=raw, count=len(raw)) if is_written(_comment(raw, order)) else None
+    if tag == Base.Copyright:  # the photographer's, a zero, the editor's (EXIF 3.0, 4.6.5)
+        raw = b"\0".join(value.raw.split(b"\0")[:2]).rstrip(b"\0")
+        return replace(value, raw=raw + b"\0", count=len(raw) + 1) if _is_copyright(raw) else None
     if tag in _WINDOWS_TEXTS:
         return value if value.kind == 1 and is_written(_windows_text(value.raw)) else None
     if value.kind in _TEXT_KINDS:
@@ -144,6 +166,11 @@ def _harmless(tag: int, value: Field, order: str) -> Field | None:
     if value.kind in (tiff.UNDEFINED, 1):
         return value if value.count <= _MAX_UNDEFINED_BYTES else None
     return value if value.count <= _MAX_NUMBERS else None
+
+
+def _is_copyright(raw: bytes) -> bool:
+    said = [decoded(part) for part in raw.split(b"\0") if part.strip()]
+    return bool(said) and all(map(is_written, said))
 
 
 def _comment(raw: bytes, order: str) -> str:

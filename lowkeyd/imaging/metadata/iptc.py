@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lowkeyd.imaging.metadata.text import decoded, is_written
+from lowkeyd.imaging.metadata.text import decoded, is_tracking, is_written
 
 RESOURCE = 0x0404
 """The number of the Photoshop resource that holds it; others hold thumbnails."""
@@ -14,8 +14,9 @@ _MAX_DATA_SETS = 1000
 _ENVELOPE, _APPLICATION = 1, 2
 _CHARACTER_SET = (_ENVELOPE, 90)
 _KEYWORD = (_APPLICATION, 25)
+_INSTRUCTIONS = (_APPLICATION, 40)
 _PLACES = frozenset({90, 92, 95, 100, 101})
-_KEPT = _PLACES | {5, 7, 10, 15, 20, 25, 40, 55, 60, 62, 63, 65, 70, 75, 80, 85, 103, 105, 110, 115, 116, 118, 120, 122}
+_KEPT = _PLACES | {5, 7, 10, 15, 20, 25, 40, 55, 60, 62, 63, 65, 70, 75, 80, 85, 105, 110, 115, 116, 118, 120, 122}
 """Title, urgency, categories, keywords, instructions, dates and times, software, author, headline, credit, source,
 copyright, contact, caption and its writer. Data sets from 200 hold previews. Source: IPTC-IIM 4.2, section 6."""
 
@@ -63,6 +64,8 @@ def _data_sets(block: bytes) -> Iterator[DataSet]:
 def _is_kept(one: DataSet) -> bool:
     if (one.record, one.number) == _CHARACTER_SET:
         return len(one.value) <= 8
+    if (one.record, one.number) == _INSTRUCTIONS and is_tracking(decoded(one.value)):
+        return False
     return one.record == _APPLICATION and one.number in _KEPT and is_written(decoded(one.value))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from lowkeyd.imaging import tiff
+from lowkeyd.imaging import container, tiff
 from lowkeyd.imaging.metadata import exif, iptc, people, xmp
 from lowkeyd.imaging.metadata.exif import NO_EXIF, Exif
 from lowkeyd.imaging.metadata.iptc import DataSet
@@ -20,8 +20,6 @@ COMMENT = "Comment"
 _TEXTS = frozenset({"Title", "Author", "Description", "Copyright", "Creation Time", "Software", "Disclaimer", "Warning",
                     "Source", COMMENT})  # fmt: skip
 """The PNG standard's own names. Others hold whole blocks of other programs, thumbnails included."""
-_PNG_COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"sBIT")
-_MAX_COLOUR_BYTES = 32
 _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP = 700, 33723, 34377
 
 
@@ -46,11 +44,11 @@ def gather(image: Image.Image, content: bytes, kind: str) -> tuple[Labels, int]:
     kept, orientation = exif.read(block)
     labels = Labels(
         kept,
-        xmp.read(packet),
+        xmp.read(packet, container.jpeg_packets(content) if kind == "JPEG" else ()),
         iptc.read(captions),
         _texts(image, kind),
         _dpi(image),
-        _png_colour(content) if kind == "PNG" else (),
+        tuple(container.png_colour(content).items()) if kind == "PNG" else (),
     )
     return _without_people(labels), orientation
 
@@ -59,10 +57,10 @@ def _without_people(labels: Labels) -> Labels:
     """Whoever may not be recognised by the face is not to be named by a keyword."""
     in_iptc = [keyword for one in labels.iptc if (keyword := one.keyword) is not None]
     branches = people.in_branches([*labels.xmp.keywords, *labels.exif.keywords, *in_iptc])
-    names = labels.xmp.people | frozenset(branches)
+    names = None if labels.xmp.people is None else labels.xmp.people | frozenset(branches)
 
     def is_out(keyword: str) -> bool:
-        return people.is_named(keyword, names)
+        return names is None or people.is_named(keyword, names)
 
     return replace(
         labels,
@@ -103,19 +101,6 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     except (TypeError, ValueError, ArithmeticError):
         return None
     return (across, down) if all(1 <= number <= 65_000 for number in (across, down)) else None
-
-
-def _png_colour(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    found: dict[bytes, bytes] = {}
-    position = 8
-    while position + 12 <= len(content):
-        size, name = int.from_bytes(content[position : position + 4], "big"), content[position + 4 : position + 8]
-        if name == b"IDAT":
-            break
-        if name in _PNG_COLOUR and size <= _MAX_COLOUR_BYTES:
-            found.setdefault(name, content[position + 8 : position + 8 + size])
-        position += 12 + size
-    return tuple(found.items())
 
 
 def allowed(labels: Labels, policy: "config.Metadata") -> Labels:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 _BETWEEN = re.compile(r"[|/\\]")
+_LISTED = re.compile(r"[,;]")
 _BRANCHES = frozenset({
     "people", "persons", "person", "faces", "personen", "leute", "menschen", "gesichter", "personnes", "gens",
     "visages", "personas", "gente", "caras", "persone", "volti", "pessoas", "rostos", "mensen", "gezichten", "osoby",
@@ -20,13 +21,15 @@ _BRANCHES = frozenset({
 def in_branches(keywords: Iterable[str]) -> Iterator[str]:
     """Names, casefolded, that keywords give by standing in a branch for people."""
     for keyword in keywords:
-        yield from _below_branch(_parts(keyword))
+        for one in _LISTED.split(keyword):
+            yield from _below_branch(_parts(one))
 
 
 def is_named(keyword: str, names: frozenset[str]) -> bool:
     """Whether the keyword tells who is in the photo."""
-    parts = _parts(keyword)
-    return bool(_below_branch(parts)) or not names.isdisjoint(parts)
+    listed = [_parts(one) for one in _LISTED.split(keyword)]  # some programs write them all as one
+    said = {folded(keyword), *(part for parts in listed for part in parts)}
+    return any(map(_below_branch, listed)) or not names.isdisjoint(said)
 
 
 def folded(name: str) -> str:

@@ -19,9 +19,17 @@ def is_written(text: str) -> bool:
     return all(character in _LAYOUT or unicodedata.category(character) not in _NOT_WRITTEN for character in text)
 
 
+def is_tracking(text: str) -> bool:
+    """Whether it is the number by which Facebook and Instagram know each photo that was loaded from them."""
+    return text.startswith("FBMD")
+
+
 def decoded(raw: bytes) -> str:
-    """Bytes that should be text: UTF-8 where they can be, else Latin-1, in which every byte is something."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    """Bytes that should be text: UTF-8 where they can be, else Windows' Latin, else Latin-1, in which every byte is
+    something."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")

@@ -4,6 +4,7 @@ Previews, depth maps, hidden frames, editing histories and the names that face t
 have other names, so they stay behind without being known.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,11 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 from lowkeyd.imaging.metadata.people import folded
-from lowkeyd.imaging.metadata.text import is_written
+from lowkeyd.imaging.metadata.text import is_tracking, is_written
 
 MAX_PACKET_BYTES = 60_000
 """What fits into one segment of a JPEG, with room for its header."""
-_MAX_SOURCE_BYTES = 4_000_000
+_MAX_SOURCE_CHARACTERS = 4_000_000
 _MAX_ITEMS = 500
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -24,7 +25,11 @@ _LISTS = {f"{{{_RDF}}}{kind}": kind for kind in ("Alt", "Bag", "Seq")}
 _ITEM = f"{{{_RDF}}}li"
 _DESCRIPTION = f"{{{_RDF}}}Description"
 _RESOURCE = f"{{{_RDF}}}resource"
-_FORBIDDEN = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+_ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
+)  # fmt: skip
+_FORBIDDEN = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 """XMP needs no document type, and entities can be made to multiply."""
 
 _NAMESPACES = {
@@ -43,10 +48,10 @@ _NAMESPACES = {
     "GPano": "http://ns.google.com/photos/1.0/panorama/",
 }
 _KEPT = {
-    "dc": "title description creator rights subject source publisher contributor date type language coverage",
+    "dc": "title description creator rights subject source publisher contributor date type language",
     "xmp": "CreateDate ModifyDate MetadataDate CreatorTool Rating Label Nickname",
     "xmpRights": "Marked Owner UsageTerms WebStatement Certificate",
-    "photoshop": "Headline Credit Source DateCreated Instructions TransmissionReference AuthorsPosition CaptionWriter "
+    "photoshop": "Headline Credit Source DateCreated Instructions AuthorsPosition CaptionWriter "
     "Category SupplementalCategories Urgency",
     "tiff": "Make Model Software Artist Copyright DateTime ImageDescription",
     "exif": "DateTimeOriginal DateTimeDigitized ExposureTime FNumber ExposureProgram ExposureBiasValue "
@@ -64,6 +69,7 @@ _KEPT = {
     "CroppedAreaLeftPixels CroppedAreaTopPixels StitchingSoftware",
 }
 _OF_PLACE = {
+    "dc": "coverage",
     "photoshop": "City State Country",
     "Iptc4xmpCore": "Location CountryCode",
     "exif": "GPSVersionID GPSLatitude GPSLongitude GPSAltitude GPSAltitudeRef GPSTimeStamp GPSDateStamp GPSMapDatum "
@@ -86,6 +92,11 @@ _PERSON_TAGS = frozenset(
         "{http://ns.microsoft.com/photo/1.2/t/Region#}PersonDisplayName",
         "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}PersonName",
         "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}PersonInImage",
+        "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}Name",
+        "{http://ns.acdsee.com/regions/}Name",
+        "{http://ns.iview-multimedia.com/mediapro/1.0/}People",
+        "{http://ns.microsoft.com/expressionmedia/1.0/}People",
+        "{http://xmp.gettyimages.com/gift/1.0/}Personality",
     }
 )
 """Where programs write who is in the photo. None of them goes along."""
@@ -121,11 +132,11 @@ class Property:
 @dataclass(frozen=True)
 class Xmp:
     """What may go along; `marked` tells of our own mark, which says that the photo is protected already. `people` are
-    the names, casefolded, of who is said to be in the photo."""
+    the names, casefolded, of who is said to be in the photo; None where that cannot be read."""
 
     properties: tuple[Property, ...] = ()
     marked: bool = False
-    people: frozenset[str] = field(default=frozenset(), compare=False)
+    people: frozenset[str] | None = field(default=frozenset(), compare=False)
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -144,21 +155,28 @@ class Xmp:
 
 
 NO_XMP = Xmp()
+_UNREAD = Xmp(people=None)
 
 
-def read(packet: object) -> Xmp:
-    """What may go along of a packet. A packet that is damaged, huge or odd counts as empty."""
-    if isinstance(packet, str):
-        packet = packet.encode("utf-8", "replace")
-    if not isinstance(packet, bytes) or len(packet) > _MAX_SOURCE_BYTES:
+def read(packet: object, others: Iterable[bytes] = ()) -> Xmp:
+    """What may go along of a packet. One that is damaged, huge or odd counts as empty. Of `others` in the same file,
+    only the names of people are taken."""
+    read = _read(packet)
+    people = [read.people, *(_read(other).people for other in others)]
+    known = [names for names in people if names is not None]
+    return replace(read, people=frozenset().union(*known) if len(known) == len(people) else None)
+
+
+def _read(packet: object) -> Xmp:
+    if not packet:
         return NO_XMP
-    packet = packet.strip(b"\0 \n\r\t")
-    if b"\0" in packet or _FORBIDDEN.search(packet):  # wider characters would hide what is forbidden
-        return NO_XMP
+    text = _text(packet)
+    if text is None or len(text) > _MAX_SOURCE_CHARACTERS or _FORBIDDEN.search(text):
+        return _UNREAD
     try:
-        root = ElementTree.fromstring(packet)
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError):
-        return NO_XMP
+        return _UNREAD
     found: dict[tuple[str, str], Property] = {}
     marked = False
     for description in _descriptions(root):
@@ -166,6 +184,18 @@ def read(packet: object) -> Xmp:
         for one in _properties(description):
             found.setdefault((one.prefix, one.name), one)
     return Xmp(tuple(found.values()), marked, frozenset(_people(root)))
+
+
+def _text(packet: object) -> str | None:
+    """What a packet says, in whichever of its encodings; None for none."""
+    if not isinstance(packet, bytes):
+        return packet if isinstance(packet, str) else None
+    try:
+        text = packet.decode(next((name for mark, name in _ENCODINGS if packet.startswith(mark)), "utf-8"))
+    except UnicodeDecodeError:
+        return None
+    text = text.strip("\ufeff\0 \n\r\t")
+    return None if "\0" in text else text
 
 
 def _people(root: ElementTree.Element) -> Iterator[str]:
@@ -198,7 +228,8 @@ def _properties(description: ElementTree.Element) -> Iterator[Property]:
 
 def _property(tag: str, kind: str | None, values: Iterable[tuple[str | None, str]]) -> Iterator[Property]:
     named = _KEPT_TAGS.get(tag) or _PLACE_TAGS.get(tag)
-    written = tuple((language, text.strip()) for language, text in values if is_written(text))[:_MAX_ITEMS]
+    texts = ((language, text.strip()) for language, text in values if is_written(text) and not is_tracking(text))
+    written = tuple(texts)[:_MAX_ITEMS]
     if named and written:
         yield Property(*named, kind, written, tag in _PLACE_TAGS)
 

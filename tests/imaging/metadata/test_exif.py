@@ -76,6 +76,41 @@ def test_a_comment_that_is_text_is_kept() -> None:
         assert read(block)[0].camera == camera
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (b"ASCII\0\0\0" + "Grüße".encode(), None),
+        (b"JIS\0\0\0\0\0" + "こんにちは".encode("iso2022_jp"), None),
+        (b"ASCII\0\0\0Hello" + bytes(70_000), b"ASCII\0\0\0Hello"),
+        (b"UNICODE\0" + "Hi".encode("utf-16-le") + bytes(100), b"UNICODE\0H\0i\0"),
+    ],
+)
+def test_a_comment_is_kept_in_whichever_letters_and_its_padding_is_not(written: bytes, kept: bytes | None) -> None:
+    camera = {int(Base.UserComment): tiff.Field(tiff.UNDEFINED, len(written), written)}
+    block = tiff.header("<", 8) + tiff.write("<", {}, {int(IFD.Exif): camera}, 8)
+    assert read(block)[0].camera[int(Base.UserComment)].raw == (kept or written)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (b"A Photographer\0An Editor\0", None),
+        (b" \0An Editor\0", None),
+        (b"A Photographer\0", None),
+        (b"\x93quoted\x94\0", None),
+        (b"A Photographer\0An Editor\0" + PREVIEW, b"A Photographer\0An Editor\0"),
+        (b"A Photographer\0" + PREVIEW.replace(b"\0", b"\1"), ...),
+    ],
+)
+def test_the_copyrights_of_photographer_and_editor_are_kept(written: bytes, kept: object) -> None:
+    fields = {int(Base.Copyright): tiff.Field(tiff.ASCII, len(written), written)}
+    found = read(tiff.header("<", 8) + tiff.write("<", fields, {}, 8))[0].main
+    if kept is ...:
+        assert found == {}
+    else:
+        assert found[int(Base.Copyright)].raw == (kept or written)
+
+
 def test_what_follows_the_end_of_a_text_is_cut_off() -> None:
     fields = {int(Base.Artist): tiff.Field(tiff.ASCII, 6 + len(PREVIEW), b"Somme\0" + PREVIEW)}
     exif, _ = read(tiff.header("<", 8) + tiff.write("<", fields, {}, 8))

@@ -22,6 +22,12 @@ def test_texts_go_along_and_previews_stay_behind() -> None:
     assert PREVIEW[:100] not in block(kept)
 
 
+def test_numbers_by_which_a_network_knows_its_own_photo_stay_behind() -> None:
+    instructions = [DataSet(2, 40, text) for text in (b"FBMD0f000768010000b7700000a6ca01004c", b"Crop freely")]
+    reference = DataSet(2, 103, b"xyzUNIQUE")
+    assert read(block((*instructions, reference))) == (instructions[1],)
+
+
 def test_what_is_written_is_read_again_with_its_character_set() -> None:
     kept = read(iptc_with())
     assert read(block(kept)) == kept

@@ -2,15 +2,23 @@
 
 import json
 import shutil
+import struct
 import subprocess
+import zlib
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from lowkeyd import config
+from lowkeyd.errors import UnsupportedPhoto
+from lowkeyd.imaging.colour import SRGB
 from lowkeyd.imaging.decode import decode
+from lowkeyd.imaging.metadata import iptc
+from lowkeyd.imaging.metadata.colorimetry import adobe_rgb
+from lowkeyd.imaging.metadata.iptc import DataSet
 from lowkeyd.imaging.metadata.labels import COMMENT, allowed
 from tests.imaging.label import (
     GPS,
@@ -19,10 +27,11 @@ from tests.imaging.label import (
     app13_with,
     exif_with,
     iptc_with,
+    packet_of,
     photoshop_with,
     xmp_with,
 )
-from tests.imaging.make import COMMON, LIMITS, deep_tiff, delivered, heif, portrait, saved
+from tests.imaging.make import COMMON, LIMITS, deep_tiff, delivered, heif, portrait, saved, saved_image
 
 FACE = portrait()
 LABELLED = ["JPEG", "progressive JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"]
@@ -149,16 +158,116 @@ def test_of_a_pngs_texts_the_standards_own_go_along() -> None:
     assert decode(labelled("PNG"), LIMITS).labels.texts == {"Author": "Somebody", COMMENT: "A remark"}
 
 
-@pytest.mark.parametrize(
-    ("chunk", "body"),
-    [(b"gAMA", (100_000).to_bytes(4, "big")), (b"cHRM", bytes(range(32))), (b"cICP", b"\x0c\x0d\0\1")],
-)
-def test_how_a_pngs_colours_are_meant_goes_along(chunk: bytes, body: bytes) -> None:
+def png_with(**chunks: bytes) -> bytes:
     info = PngImagePlugin.PngInfo()
-    info.add(chunk, body)
-    source = saved(FACE, format="PNG", pnginfo=info)
-    assert chunk + body in source
-    assert chunk + body in delivered(source)
+    for name, body in chunks.items():
+        info.add(name.encode(), body)
+    return saved(FACE, format="PNG", pnginfo=info)
+
+
+SRGB_GAMMA, ADOBE_GAMMA = (45_455).to_bytes(4, "big"), (45_470).to_bytes(4, "big")
+ADOBE_POINTS = struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+
+
+@pytest.mark.parametrize("chunks", [{"gAMA": SRGB_GAMMA}, {"sRGB": b"\0", "gAMA": SRGB_GAMMA}, {"sBIT": b"\5\6\5"}])
+def test_chunks_that_say_srgb_go_along_as_they_are(chunks: dict[str, bytes]) -> None:
+    source = png_with(**chunks)
+    assert decode(source, LIMITS).space == SRGB
+    assert all(name.encode() + body in delivered(source) for name, body in chunks.items())
+
+
+@pytest.mark.parametrize(
+    ("chunks", "name", "seen"),
+    [
+        ({"gAMA": (100_000).to_bytes(4, "big")}, "PNG, gamma 1.00", (229, 188, 137)),
+        ({"gAMA": ADOBE_GAMMA, "cHRM": ADOBE_POINTS}, "PNG, gamma 2.20", (222, 129, 57)),
+        ({"cICP": b"\x0c\x0d\0\1"}, "Display P3", (212, 124, 47)),
+        (
+            {"cICP": b"\x0c\x0d\0\1", "iCCP": b"sRGB\0\0" + zlib.compress(adobe_rgb("RGB"))},
+            "Display P3",
+            (212, 124, 47),
+        ),
+    ],
+)
+def test_other_colours_are_seen_as_the_chunks_say_and_go_along_as_a_profile(
+    chunks: dict[str, bytes], name: str, seen: tuple[int, int, int]
+) -> None:
+    source = png_with(**chunks)
+    picture = decode(source, LIMITS)
+    assert picture.space.profile is not None
+    assert ImageCms.getProfileDescription(BytesIO(picture.space.profile)).strip() == name
+    orange = np.full((1, 1, 3), (200, 128, 64), np.uint8)
+    assert np.abs(picture.space.show(orange)[0, 0].astype(int) - seen).max() <= 1
+    for form in ("same", "jpeg", "webp"):
+        content = delivered(source, format=form)
+        assert Image.open(BytesIO(content)).info["icc_profile"] == picture.space.profile
+        assert b"cICP" not in content
+        assert b"gAMA" not in content
+
+
+@pytest.mark.parametrize("curve", [16, 18])
+def test_a_png_of_high_dynamic_range_is_refused(curve: int) -> None:
+    with pytest.raises(UnsupportedPhoto, match="high dynamic range"):
+        decode(png_with(cICP=bytes([9, curve, 0, 1])), LIMITS)
+
+
+def test_a_palettes_sbit_does_not_go_into_a_copy_that_has_alpha() -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add(b"sBIT", b"\5\6\5")
+    image = Image.fromarray(FACE).convert("P")
+    source = saved_image(image, format="PNG", pnginfo=info, transparency=3)
+    assert b"sBIT" in source
+    assert b"sBIT" not in delivered(source)
+
+
+def test_a_cameras_adobe_rgb_is_known_and_goes_along_as_a_profile() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.ColorSpace: 0xFFFF, ExifTags.IFD.Interop: {1: "R03", 2: b"0100"}}
+    source = saved(FACE, format="JPEG", exif=exif.tobytes())
+    profile = decode(source, LIMITS).space.profile
+    assert profile is not None
+    assert ImageCms.getProfileDescription(BytesIO(profile)).strip() == "Adobe RGB (1998)"
+    assert Image.open(BytesIO(delivered(source))).info["icc_profile"] == profile
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.ColorSpace: 1, ExifTags.IFD.Interop: {1: "R98"}}
+    assert decode(saved(FACE, format="JPEG", exif=exif.tobytes()), LIMITS).space == SRGB
+
+
+def app1(body: bytes) -> bytes:
+    return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+
+
+def with_packets(*packets: bytes) -> bytes:
+    """A JPEG with keywords, and XMP in these segments."""
+    captions = iptc.segment((DataSet(2, 25, b"Alice"), DataSet(2, 25, b"beach")))
+    plain = saved(FACE, format="JPEG", quality=92, subsampling=0)
+    return plain[:2] + captions + b"".join(map(app1, packets)) + plain[2:]
+
+
+WHO = b"<Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>Alice</rdf:li></rdf:Bag></Iptc4xmpExt:PersonInImage>"
+NAMING = packet_of(WHO.decode(), 'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"')
+PLAIN, SPREAD = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32
+HALVES = [
+    SPREAD + struct.pack(">II", len(NAMING), start) + NAMING[start : start + 300]
+    for start in range(0, len(NAMING), 300)
+]
+
+
+@pytest.mark.parametrize(
+    ("packets", "left"),
+    [
+        ((), [b"Alice", b"beach"]),
+        ((PLAIN + NAMING,), [b"beach"]),
+        ((PLAIN + NAMING.decode().encode("utf-16"),), [b"beach"]),
+        ((PLAIN + NAMING, PLAIN + packet_of("")), [b"beach"]),
+        ((PLAIN + packet_of(""), *reversed(HALVES)), [b"beach"]),
+        ((PLAIN + NAMING[:-20],), []),
+    ],
+)
+def test_names_are_found_wherever_xmp_stands_and_no_keyword_goes_along_where_it_cannot_be_read(
+    packets: tuple[bytes, ...], left: list[bytes]
+) -> None:
+    kept = decode(with_packets(*packets), LIMITS).labels.iptc
+    assert [one.value for one in kept if one.number == 25] == left
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

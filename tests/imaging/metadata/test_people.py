@@ -32,6 +32,7 @@ def windows(text: str) -> exif.Exif:
     [
         *(("People/Alice", True), ("people|Friends|Alice", True), ("Alice", True), ("Friends/ALICE", True)),
         *(("Keywords|People|Dora", True), ("People\\Dora", True), ("/2020/trip", False), ("AC//DC", False)),
+        *(("beach, Alice", True), ("Dora;People/Dora", True), ("People, beach", False)),
         *(("People", False), ("beach", False), ("24/7", False), ("Alice Springs", False), ("", False)),
     ],
 )

@@ -6,7 +6,8 @@ from io import BytesIO
 import pytest
 from PIL import ImageCms
 
-from lowkeyd.imaging.metadata.profile import display_p3, keep_profile
+from lowkeyd.imaging.metadata.colorimetry import display_p3
+from lowkeyd.imaging.metadata.profile import keep_profile
 from tests.imaging.label import PREVIEW
 from tests.imaging.make import SRGB
 

@@ -93,11 +93,26 @@ BOMB = b"<!DOCTYPE a [<!ENTITY a '" + b"x" * 100 + b"'><!ENTITY b '" + b"&a;" * 
         b"<a>" * 100_000,
         xmp_with() + b" " * 4_000_001 + b"x",
         xmp_with().replace(b"rdf:RDF", b"rdf:Other"),
-        b'<?xml version="1.0" encoding="nonsense"?>' + xmp_with(),
     ],
 )
 def test_odd_packets_count_as_empty(odd: object) -> None:
     assert read(odd) == NO_XMP
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_packet_may_be_written_in_any_of_xmps_encodings(encoding: str) -> None:
+    assert read(xmp_with().decode().encode(encoding)) == read(xmp_with())
+
+
+@pytest.mark.parametrize("odd", [b"<x", BOMB + xmp_with(), xmp_with() + b" " * 4_000_001 + b"x", b"\xff\xff"])
+def test_whom_a_packet_names_that_cannot_be_read_is_unknown(odd: bytes) -> None:
+    assert read(odd).people is None
+    assert read(xmp_with(), [odd]).people is None
+    assert read(None).people == frozenset()
+
+
+def test_whom_another_packet_of_the_file_names_is_known() -> None:
+    assert read(None, [xmp_with()]).people == read(xmp_with()).people != frozenset()
 
 
 def test_a_packet_that_is_a_string_is_read_too() -> None:
