@@ -2,7 +2,7 @@
 figures for Prometheus and a digest for a hook."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +23,14 @@ _TELL_S = 30.0
 """Collectors come by once or twice a minute."""
 
 
-def schedule(scheduler: Any, settings: config.Config) -> None:
-    """Give the daemon's scheduler its chores, the first time at once."""
+def schedule(scheduler: Any, settings: config.Config) -> Callable[[], None]:
+    """Give the daemon's scheduler its chores, the first time at once. Returns what cuts them short."""
     soon = datetime.now(UTC)
     scheduler.add_job(back_up, "interval", [settings], seconds=backup.EVERY_S, next_run_time=soon, id="backup")
     teller = Teller(settings)
     if teller.has_listeners:
         scheduler.add_job(teller.tell, "interval", seconds=_TELL_S, next_run_time=soon, id="tell")
+    return teller.stop
 
 
 def once(settings: config.Config) -> None:
@@ -59,6 +60,11 @@ class Teller:
     def has_listeners(self) -> bool:
         """Whether anybody wants to be told."""
         return self._hook is not None or bool(self._settings.metrics.textfile)
+
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        if self._hook is not None:
+            self._hook.stop()
 
     def tell(self) -> None:
         """Write the figures and call the hook. Failures are logged: one does not keep the other from being told, and

@@ -26,7 +26,12 @@ _SOCKET_PATH_BYTES = 107
 
 
 def _absolute(path: Path) -> Path:
-    expanded = path.expanduser()
+    try:
+        expanded = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no such user here: '{path}'") from error
+    if "\0" in str(expanded):
+        raise ValueError("a path has no zeros in it")
     if not expanded.is_absolute():
         raise ValueError(f"must be an absolute path, got '{path}'")
     return expanded
@@ -56,27 +61,36 @@ def _zone(name: str) -> str:
         raise ValueError(f"no time zone of that name is known here: '{name}'") from error
 
 
+def _at_home(path: str) -> Path:
+    """In a container there may be no home: then the configuration has to name every folder."""
+    try:
+        return Path.home() / path
+    except RuntimeError:
+        return Path("/nonexistent") / path
+
+
 Folder = Annotated[Path, AfterValidator(_absolute)]
 
 
+_YEAR_S = 365 * 86_400.0
 _WARN_MB = 300.0
 """Space for some hundred copies beyond what has to stay free."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class State(_Section):
     """Where the daemon keeps its database, lock and control socket."""
 
-    path: Folder = Path("~/.local/state/lowkeyd").expanduser()
+    path: Folder = _at_home(".local/state/lowkeyd")
 
 
 class Outbox(_Section):
     """Where protected copies go, as `<path>/<watch name>/<relative path>`."""
 
-    path: Folder = Path("~/lowkeyd/outbox").expanduser()
+    path: Folder = _at_home("lowkeyd/outbox")
     no_face: Literal["skip", "copy"] = "skip"
     weak: Literal["deliver", "hold"] = "deliver"
     format: Literal["same", "jpeg", "png", "webp"] = "same"
@@ -123,8 +137,8 @@ class Settle(_Section):
 class Scan(_Section):
     """The sure walk over every watched tree that finds what events missed."""
 
-    every_s: float = Field(default=900.0, ge=1)
-    blind_every_s: float = Field(default=300.0, ge=1)
+    every_s: float = Field(default=900.0, ge=1, le=_YEAR_S)
+    blind_every_s: float = Field(default=300.0, ge=1, le=_YEAR_S)
 
 
 class Queue(_Section):
@@ -146,7 +160,7 @@ class Attack(_Section):
     preset: Literal["paper", "subtle", "balanced", "strong"] = "balanced"
     ensemble: tuple[str, ...] = Field(default=("dlib",), min_length=1)
     judges: tuple[str, ...] = ()
-    models: Folder = Path("~/.local/share/lowkeyd/models").expanduser()
+    models: Folder = _at_home(".local/share/lowkeyd/models")
     device: str | tuple[str, ...] = "auto"
     seed: int = Field(default=0, ge=0)
 
@@ -163,6 +177,8 @@ class Attack(_Section):
             kind, _, index = device.partition(":")
             if device not in ("auto", "cpu") and (kind != "cuda" or not (index.isdigit() or device == "cuda")):
                 raise ValueError(f"device: expected auto, cpu, cuda or cuda:0 and so on, got '{device}'")
+        if twice := {name for names in (self.ensemble, self.judges) for name in names if names.count(name) > 1}:
+            raise ValueError(f"ensemble, judges: {', '.join(sorted(twice))} can be named once")
         if len(set(self.devices)) != len(self.devices):
             raise ValueError("device: each device can be named once")
         judged_twice = sorted(set(self.ensemble) & set(self.judges))
@@ -175,14 +191,14 @@ class Worker(_Section):
     """The child process that holds the networks."""
 
     photos: int = Field(default=8, ge=1, le=64)
-    idle_s: float = Field(default=300.0, gt=0)
+    idle_s: float = Field(default=300.0, gt=0, le=_YEAR_S)
     recycle: int = Field(default=500, ge=1)
-    stall_s: float = Field(default=900.0, gt=0)
+    stall_s: float = Field(default=900.0, gt=0, le=_YEAR_S)
     free_vram_mb: float = Field(default=0.0, ge=0)
     threads: int = Field(default=0, ge=0)
-    max_megapixels: float = Field(default=100.0, gt=0)
-    max_megabytes: float = Field(default=200.0, gt=0)
-    max_decode_s: float = Field(default=120.0, gt=0)
+    max_megapixels: float = Field(default=100.0, gt=0, le=10_000)
+    max_megabytes: float = Field(default=200.0, gt=0, le=10_000)
+    max_decode_s: float = Field(default=120.0, gt=0, le=_YEAR_S)
 
 
 class Metrics(_Section):
@@ -195,7 +211,7 @@ class Hook(_Section):
     """A command of the user's own that is told what happened, as JSON on its standard input."""
 
     command: tuple[str, ...] = ()
-    every_s: float = Field(default=3600.0, ge=1)
+    every_s: float = Field(default=3600.0, ge=1, le=_YEAR_S)
 
 
 class Config(_Section):
@@ -205,7 +221,7 @@ class Config(_Section):
     outbox: Outbox = Outbox()
     metadata: Metadata = Metadata()
     watch: tuple[Watch, ...] = Field(
-        default=(Watch(name="inbox", path=Path("~/lowkeyd/inbox").expanduser()),), min_length=1, strict=False
+        default=(Watch(name="inbox", path=_at_home("lowkeyd/inbox")),), min_length=1, strict=False
     )
     settle: Settle = Settle()
     scan: Scan = Scan()
@@ -252,7 +268,7 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; `lowkeyd config init` writes one to start from") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # the latter for what is no UTF-8, no TOML, and numbers of 5,000 digits
         raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
     return parse(raw, str(path))
 

@@ -89,7 +89,8 @@ class Daemon:
         folders = (settings.outbox.path, settings.state.path)
         self._gate = Gate(settings.schedule, folders, settings.outbox.min_free_mb, notes)
         self._outbox_disk = OutboxDisk(settings.outbox.path, notes)
-        self._publisher = Publisher(photos, Outbox(settings.outbox.path, self._outbox_disk.require))
+        watched = [watch.path for watch in settings.watch]
+        self._publisher = Publisher(photos, Outbox(settings.outbox.path, self._outbox_disk.require, watched))
         vanished = Vanished(Departures(photos), self._roots, self._publisher.outbox, settings.outbox.on_delete)
         self._watching = None if once else Watching(settings.watch, self._post)
         self._intake = Intake(self._roots, settings.settle.quiet_s, photos, self._wake, self._watching, vanished)
@@ -168,9 +169,10 @@ class Daemon:
         if not self._once:
             sweep = self._publisher.outbox.sweep
             self._scheduler.add_job(sweep, "interval", [_LEFT_BEHIND_S], seconds=_LEFT_BEHIND_S, id="sweep")
-            chores.schedule(self._scheduler, self._settings)
+            cut_short = chores.schedule(self._scheduler, self._settings)
             self._scheduler.start()
             stack.callback(self._scheduler.shutdown, wait=False)
+            stack.callback(cut_short)
         self._intake.scan_all()  # after the watches are set: what appears from now on gives an event
 
     def _stop_dispatchers(self) -> None:
@@ -292,7 +294,7 @@ class Daemon:
 
     def _exit_code(self) -> int:
         counts = self._photos.counts()
-        if any(counts.get(state) for state in (State.READY, State.WAITING)):
+        if self._intake.settling or any(counts.get(state) for state in (State.READY, State.WAITING)):
             return os.EX_TEMPFAIL
         return 1 if self._photos.failed_since(self._started_at) else 0
 

@@ -84,7 +84,7 @@ class Reload:
         if candidate.attack == current.attack:
             return self._accept(candidate)
         self._candidate = candidate
-        command = [sys.executable, "-m", "lowkeyd.worker.probe", str(self._path), "cpu"]
+        command = [sys.executable, "-P", "-m", "lowkeyd.worker.probe", str(self._path), "cpu"]
         self._trial = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self._begun_at = time.monotonic()
         return None

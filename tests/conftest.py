@@ -21,6 +21,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own configuration and service manager stay out of the tests."""
     for name in ("LOWKEYD_CONFIG", "NOTIFY_SOCKET", "WATCHDOG_USEC"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONSAFEPATH", "")  # what the command line sets for its children is not for the next test's
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,14 @@ def test_home_folders_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[settle]\nquiet_s = 0", "[settle] quiet_s: Input should be greater than 0"),
         ("[settle]\nquiet_s = nan", "[settle] quiet_s: "),
         ("[scan]\nevery_s = true", "[scan] every_s: "),
+        ("[scan]\nevery_s = inf", "[scan] every_s: "),
+        ("[scan]\nevery_s = 1e300", "[scan] every_s: Input should be less than or equal to"),
+        ("[worker]\nmax_decode_s = inf", "[worker] max_decode_s: "),
+        ("[worker]\nmax_megabytes = inf", "[worker] max_megabytes: "),
+        ("[outbox]\nmin_free_mb = inf", "[outbox] min_free_mb: "),
+        ("[attack]\nmodels = '~nobodyhere/m'", "[attack] models: there is no such user here: '~nobodyhere/m'"),
+        ('[outbox]\npath = "/a\\u0000b"', "[outbox] path: a path has no zeros in it"),
+        ("[attack]\nensemble = ['dlib', 'dlib']", "dlib can be named once"),
         ("[schedule]\nactive = '10pm-7am'", "[schedule] active: must be two times of day such as '22:00-07:00'"),
         ("[schedule]\nactive = '24:00-07:00'", "[schedule] active: must be two times of day"),
         ("[schedule]\nactive = '07:00-07:00'", "[schedule] active: must begin and end at different times"),
@@ -129,7 +137,7 @@ def test_sections_cannot_be_changed() -> None:
         Config().settle.quiet_s = 1.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("content", [b"[settle", b"quiet_s = \xff", b"a = 1\na = 2"])
+@pytest.mark.parametrize("content", [b"[settle", b"quiet_s = \xff", b"a = 1\na = 2", b"a = " + b"1" * 5000])
 def test_what_is_no_toml_is_refused_with_the_files_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(content)

@@ -27,6 +27,8 @@ Progress = Callable[[int, int | None], None]
 SILENCE_S = 30.0
 """A server that says nothing for so long is taken for gone."""
 _CHUNK_BYTES = 1 << 18
+_MOST_BYTES = 4_000_000_000
+"""Of a file whose size nobody knows: no face network is as large."""
 _FREE_BYTES = 50_000_000
 """Of the disk, left for others."""
 _OUT_OF_RANGE = 416
@@ -139,6 +141,11 @@ class _Transfer:
         """One connection's worth. Raises _Cut when it ends too soon."""
         tag = _remembered(self._part) if self.here else None
         with _opened(self._source.url, self.here, tag) as response:
+            if response.headers.get_content_type() == "text/html":  # what had arrived must not go for it
+                raise FetchFailed(
+                    f"{self._source.url}: a web page came instead of the file: a network's login page, or the file has"
+                    " moved; fetch it again once the address opens in a browser"
+                )
             if response.status == _OUT_OF_RANGE and tag and _size_told(response) == self.here:
                 return  # all of this version had arrived, and nobody was left to say so
             if response.status == _OUT_OF_RANGE or not self._fits(response, tag):
@@ -185,9 +192,18 @@ class _Transfer:
             self._file.flush()  # what was told is here
             self.here += len(chunk)
             self._tell(self.here, total)
+            if total is None:
+                self._refuse_endless()
         if total is not None and self.here < total:
             raise _Cut("the connection ended")
         self._refuse_size(self.here)
+
+    def _refuse_endless(self) -> None:
+        if self.here > _MOST_BYTES:
+            _forget(self._part)
+            raise WeightsError(f"{self._source.url}: more than {_MOST_BYTES / 1e9:.0f} GB came, and no end: no network")
+        if shutil.disk_usage(self._part.parent).free < _FREE_BYTES:
+            raise FetchFailed(f"{self._part.parent}: the disk is nearly full; make room and fetch it again")
 
 
 def _remembered(part: Path) -> str | None:
@@ -228,7 +244,7 @@ def _opened(url: str, here: int, tag: str | None) -> Iterator[Any]:
             error.close()
             raise _refusal(url, error) from error
         response = error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # the last for a redirect to no address at all
         raise _unreachable(url, error) from error
     with response:
         yield response

@@ -39,14 +39,15 @@ class Engine:
             torch.set_num_threads(threads)
         self._threads = torch.get_num_threads()
         self.device = resolved(device)
-        self._size = BatchSize(self.device)
         self._seed = settings.seed
         with _memory():
             self.perceptual = Perceptual(self.device)
             self._detector = Detector(self.device)
             self.ensemble = [face_network.load(name, settings.models, self.device) for name in settings.ensemble]
             judges = [face_network.load(name, settings.models, self.device) for name in settings.judges]
-        face_network.refuse_twins(self.ensemble, judges)
+            face_network.refuse_unattackable(self.ensemble)
+            face_network.refuse_twins(self.ensemble, judges)
+        self._size = BatchSize(self.device, sum(face_network.size_bytes(network) for network in self.ensemble))
         recognisers = [Recogniser(network, network in self.ensemble) for network in [*self.ensemble, *judges]]
         self._judges = Judges(self._detector, recognisers, self.perceptual, self.device)
 

@@ -90,6 +90,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # rather an escape than no answer on an old terminal
+    os.environ["PYTHONSAFEPATH"] = "1"  # our children must not run a stranger's json.py from the folder we stand in
     try:
         app()
     except LowkeydError as error:

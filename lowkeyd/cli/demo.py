@@ -138,7 +138,7 @@ def _toml(value: Any) -> str:
 
 @contextmanager
 def _daemon(library: _Library) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "lowkeyd", "run", "--config", str(library.config)]
+    command = [sys.executable, "-P", "-m", "lowkeyd", "run", "--config", str(library.config)]
     with library.log.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and not without the daemon
         try:
@@ -191,11 +191,11 @@ def _show(library: _Library, photo: Delivered, console: Console) -> None:
     delivered = library.outbox / os.fsdecode(photo.delivery)
     sheet = library.root / f"{delivered.stem}-before-and-after.png"
     sheet.write_bytes(_before_and_after(library.inbox / name, delivered, _summary(photo.verdict)))
-    console.print(_table(name, photo.verdict))
+    console.print(_table(readable(name), photo.verdict))
     if all(score["attacked"] for face in photo.verdict["faces"] for score in face["scores"]):
         console.print(_NO_JUDGE, style="yellow")
-    console.print(f"Protected in {photo.seconds:.1f} s: {delivered}", soft_wrap=True, highlight=False)
-    console.print(f"Side by side: {sheet}", soft_wrap=True, highlight=False)
+    console.print(f"Protected in {photo.seconds:.1f} s: {readable(delivered)}", soft_wrap=True, highlight=False)
+    console.print(f"Side by side: {readable(sheet)}", soft_wrap=True, highlight=False)
 
 
 def _before_and_after(original: Path, delivered: Path, footer: str) -> bytes:

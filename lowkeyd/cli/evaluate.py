@@ -48,7 +48,7 @@ def evaluate(
     if plot is not None and not plot.absolute().parent.is_dir():
         raise typer.BadParameter(f"--plot {readable(plot)}: its folder is not there")
     presets = [preset_named(name) for name in preset or [configured.attack.preset]]
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     with console.status("Loading the networks ..."):
         from lowkeyd.attack.engine import Engine
         from lowkeyd.evaluation.people import people

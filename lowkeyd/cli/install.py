@@ -109,7 +109,7 @@ def plan(program: Path, config: Path, configured: bool) -> list[Step]:
     steps = [
         Step("A user of its own, who owns nothing and cannot log in", _quiet_if_there(_USER)),
         *(
-            Step(f"The folder {folder}", ("install", "-d", "-o", _USER, "-g", _USER, "-m", "2775", str(folder)))
+            Step(f"The folder {folder}", ("install", "-d", "-o", _USER, "-g", _USER, "-m", "2770", str(folder)))
             for folder in made
         ),
         Step("Its configuration's folder", ("install", "-d", str(config.parent))),

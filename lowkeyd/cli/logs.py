@@ -50,7 +50,7 @@ def set_up() -> None:
         first.insert(0, "timestamp")
         processors.append(structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False))
     if sys.stderr.isatty():
-        processors.append(structlog.dev.ConsoleRenderer())
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=first)]
     if in_journal:

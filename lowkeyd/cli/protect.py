@@ -48,7 +48,7 @@ def protect(
     _no_folders(photos)
     settings = load_or_defaults(config)
     output = output or Path()
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     outbox = _outbox(output)
     with console.status("Loading the networks ..."):
         from lowkeyd.worker.protect import Protector

@@ -17,7 +17,7 @@ PIPE_COLUMNS = 100_000
 def console(pipe_columns: int = PIPE_COLUMNS) -> Console:
     """Colours and the terminal's width for a person, neither for a pipe. What it is given is shown to the letter:
     names, reasons and advice may have [brackets]."""
-    return Console(width=None if sys.stdout.isatty() else pipe_columns, markup=False)
+    return Console(width=None if sys.stdout.isatty() else pipe_columns, markup=False, emoji=False)
 
 
 def document(content: object) -> None:

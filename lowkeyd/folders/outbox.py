@@ -5,9 +5,10 @@ import errno
 import itertools
 import os
 import re
+import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,19 +20,30 @@ _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
 _TRASH = b".trash"
 _PROBE_BYTES = 1 << 20
 _MAX_NAME_BYTES = 255
+_MAX_PATH_BYTES = 4096 - 16  # Linux's limit, with room for a number
+_MAX_COPY_BYTES = 1 << 32
+"""Larger files are none of ours, and reading one would take memory and hours."""
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not block us
+_OF_THE_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
+"""What a disk says where it is well and this one path cannot be written, now or ever."""
 _READ_ONLY = (
     "A service writes only where its unit lets it: if [outbox] path was changed, `sudo lowkeyd install-service --write`"
     " and restart it. Else the disk is mounted read-only, and the kernel's log says why."
 )
-_TOO_LONG_ADVICE = "Give the photo or its folders shorter names; then `lowkeyd retry`."
+_PLACE_ADVICE = (
+    "Rename what is in its way in the outbox, or the photo or its folders: its disk may want shorter names, or other"
+    " letters; then `lowkeyd retry`."
+)
 
 
 class Outbox:
     """A folder tree. Paths are bytes, relative to it. Methods raise OutboxUnavailable when the disk refuses, and
-    UnsupportedPhoto when a path is too long for any disk."""
+    UnsupportedPhoto when this one path can never be written: it is too long, or something else has its place. No link
+    in it may lead into the `watched` trees."""
 
-    def __init__(self, root: Path, require: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, root: Path, require: Callable[[], None] = lambda: None, watched: Iterable[Path] = ()) -> None:
         self._root = os.fsencode(root)
+        self._watched = [os.path.realpath(os.fsencode(tree)) for tree in watched]
         self.require = require
         """Raises OutboxUnavailable when another folder than the outbox is in its place."""
 
@@ -57,7 +69,11 @@ class Outbox:
 
     def _write(self, path: bytes, content: bytes, mtime_ns: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        os.makedirs(os.path.dirname(self.absolute(path)), exist_ok=True)
+        folder = os.path.dirname(self.absolute(path))
+        real = os.path.realpath(folder)
+        if any(os.path.commonpath((real, tree)) == tree for tree in self._watched):
+            raise OSError(errno.ELOOP, "a link leads into a watched folder", os.fsdecode(folder))
+        os.makedirs(folder, exist_ok=True)
         with os.fdopen(os.open(self.absolute(path), flags, 0o666), "wb") as file:
             file.write(content)
             file.flush()
@@ -84,10 +100,12 @@ class Outbox:
         return content is not None and sha256(content) == delivery.sha256
 
     def read(self, path: bytes) -> bytes | None:
-        """A delivered file's bytes, or None when it is not to be had."""
+        """A delivered file's bytes, or None when it is not to be had: a link, a pipe or a giant is no delivery."""
         try:
-            with open(self.absolute(path), "rb") as file:
-                return file.read()
+            with os.fdopen(os.open(self.absolute(path), _READ_FLAGS), "rb") as file:
+                status = os.fstat(file.fileno())
+                is_copy = stat.S_ISREG(status.st_mode) and status.st_size <= _MAX_COPY_BYTES
+                return file.read() if is_copy else None
         except OSError:
             return None
 
@@ -149,7 +167,9 @@ class Outbox:
                 folder = os.path.dirname(folder)
 
     def _to_trash(self, path: bytes) -> None:
-        for name in self.candidates(os.path.join(_TRASH, path)):
+        deep = os.path.join(_TRASH, path)
+        is_too_deep = len(self.absolute(deep)) > _MAX_PATH_BYTES
+        for name in self.candidates(os.path.join(_TRASH, os.path.basename(path)) if is_too_deep else deep):
             if not os.path.lexists(self.absolute(name)):
                 os.makedirs(os.path.dirname(self.absolute(name)), exist_ok=True)
                 os.rename(self.absolute(path), self.absolute(name))
@@ -198,11 +218,10 @@ class Outbox:
         try:
             yield
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                raise UnsupportedPhoto(
-                    "its path would be too long in the outbox", stage=Stage.PUBLISH, advice=_TOO_LONG_ADVICE
-                ) from error
             where = _without_temp(os.fsencode(error.filename or self._root))
+            if error.errno in _OF_THE_PLACE and where != self._root:
+                reason = f"its copy cannot have its place in the outbox: {error.strerror}: {readable(where)}"
+                raise UnsupportedPhoto(reason, stage=Stage.PUBLISH, advice=_PLACE_ADVICE) from error
             reason = f"the outbox cannot be written: {error.strerror}: {readable(where)}"
             raise OutboxUnavailable(reason, advice=_READ_ONLY if error.errno == errno.EROFS else None) from error
 

@@ -13,6 +13,7 @@ K = TypeVar("K", bound=Hashable)
 class _Restless:
     signature: Signature
     still_since: float
+    first_at: float
 
 
 @dataclass
@@ -21,10 +22,12 @@ class Settling(Generic[K]):
 
     A file is ready when size and mtime have stood still for `quiet_s` seconds: by its own timestamps, which spares
     files that lay there before we looked, or else by our own watching, which holds where a server's clock is wrong.
+    What is not quiet after `patience_s` goes on being watched, but nobody waits for it.
     Every event starts the wait again; a scan that comes by does not, or frequent scans would hold a file back for ever.
     """
 
     quiet_s: float
+    patience_s: float = 60.0
     _restless: dict[K, _Restless] = field(default_factory=dict)
 
     def notice(self, key: K, signature: Signature, age_s: float, now: float, *, event: bool) -> bool:
@@ -34,14 +37,14 @@ class Settling(Generic[K]):
             return True
         known = self._restless.get(key)
         if event or known is None or known.signature != signature:
-            self._restless[key] = _Restless(signature, now)
+            self._restless[key] = _Restless(signature, now, now if known is None else known.first_at)
         return False
 
     def look_again(self, key: K, signature: Signature, now: float) -> bool:
         """A due file was looked at again. True if it has stood still and is ready."""
         file = self._restless[key]
         if file.signature != signature:
-            self._restless[key] = _Restless(signature, now)
+            self._restless[key] = _Restless(signature, now, file.first_at)
             return False
         if now - file.still_since < self.quiet_s:
             return False
@@ -55,6 +58,10 @@ class Settling(Generic[K]):
     def due(self, now: float) -> list[K]:
         """Files to be looked at again now."""
         return [key for key, file in self._restless.items() if now - file.still_since >= self.quiet_s]
+
+    def is_waited_for(self, now: float) -> bool:
+        """Whether any will soon be quiet, by what is known: a camera may rewrite one file for ever."""
+        return any(now - file.first_at < self.patience_s for file in self._restless.values())
 
     def __len__(self) -> int:
         return len(self._restless)

@@ -25,6 +25,9 @@ _BATCH = 500
 _IDLE_S = 2.0
 """The longest nap, so that signs of life do not cease, and a root that goes or comes back is noticed."""
 
+_PATIENCE_S, _PATIENCE = 60.0, 10
+"""A file that is not quiet after so many seconds, and as many times the time that it has to be, is waited for by
+nobody: a camera may rewrite it for ever."""
 _NAMED = 3
 _REFUSED_ADVICE = "give the lowkeyd user r and x permission, or leave them out with [[watch]] ignore"
 
@@ -64,7 +67,7 @@ class Intake(threading.Thread):
         self._mailbox: queue.Queue[Hint | _Scan | None] = queue.Queue()
         self._turn = threading.Lock()  # held while hints are followed
         self._stopping = threading.Event()
-        self._settling: Settling[Key] = Settling(quiet_s)
+        self._settling: Settling[Key] = Settling(quiet_s, max(_PATIENCE_S, _PATIENCE * quiet_s))
         self._offline: dict[str, str] = {}
         self._walks: dict[tuple[str, bytes], float] = {}  # folders to be walked again, and when (monotonic)
         self.moved_at = time.monotonic()  # its last sign of life
@@ -91,13 +94,16 @@ class Intake(threading.Thread):
 
     @property
     def quiet(self) -> bool:
-        """Whether every hint was followed, nothing is settling, and all that is ready was offered."""
+        """Whether every hint was followed, nothing will soon be quiet, and all that is ready was offered."""
         if not self._turn.acquire(blocking=False):
             return False
         try:
-            return not (self._mailbox.unfinished_tasks or self._settling or self._walks)
+            return not (self._mailbox.unfinished_tasks or self._is_settling() or self._walks)
         finally:
             self._turn.release()
+
+    def _is_settling(self) -> bool:
+        return self._settling.is_waited_for(time.monotonic())
 
     @property
     def settling(self) -> int:
@@ -182,7 +188,7 @@ class Intake(threading.Thread):
             self._watching.walked(watch, walk.entered, walk.linked, seconds)
             if self._watching.is_deaf(watch):
                 self._watching.renew(watch)
-        if self._vanished is not None and not (self._settling or self._walks):
+        if self._vanished is not None and not (self._is_settling() or self._walks):
             self._vanished.look(watch, self._go_on)
 
     def _tell_refused(self, watch: str, refused: list[bytes]) -> None:

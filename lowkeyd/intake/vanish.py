@@ -12,7 +12,7 @@ from typing import Literal
 
 import structlog
 
-from lowkeyd.errors import OutboxUnavailable
+from lowkeyd.errors import OutboxUnavailable, PhotoError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.intake.roots import Roots
 from lowkeyd.model import readable
@@ -75,6 +75,9 @@ class Vanished:
             ours = self.outbox.withdraw(photo.delivery, to_trash=self.policy == "trash")
         except OutboxUnavailable as error:
             log.warning("outbox unavailable", reason=error.reason)
+            return
+        except PhotoError as error:
+            log.warning("copy left", **named, reason=error.reason)
             return
         log.info("deleted", **named, copy_was=("left: edited by its owner" if not ours else self.policy))
         self.departures.depart(photo.id, "it was deleted", now)

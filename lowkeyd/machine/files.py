@@ -2,6 +2,7 @@
 
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
     """A whole file, or the old one; `mode` is its permissions, else what the umask leaves. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".lowkeyd-{uuid.uuid4().hex}.tmp")  # in a folder of others' nobody can foresee it
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        beside.write_bytes(content)
-        if mode is not None:
-            beside.chmod(mode)
+        with os.fdopen(os.open(beside, flags, 0o666), "wb") as file:
+            file.write(content)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
         land(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -224,7 +224,7 @@ def sharing(settings: config.Config) -> Iterator[Finding]:
 
 def networks(path: Path, proc: Path) -> Iterator[Finding]:
     """By loading them, in a process of its own."""
-    command = [sys.executable, "-m", "lowkeyd.worker.probe", str(path)]
+    command = [sys.executable, "-P", "-m", "lowkeyd.worker.probe", str(path)]
     try:
         probed = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, check=True)
         told: dict[str, Any] = json.loads(probed.stdout)

@@ -1,5 +1,6 @@
 """A command of the user's own that is told what happened: one digest now and then, never one call per photo."""
 
+import contextlib
 import json
 import os
 import signal
@@ -29,11 +30,21 @@ class Hook:
         self._settings = settings
         self._database = location.database(state)
         self._memory = location.hook_memory(state)
+        self._tried_at = float("-inf")  # for a disk too full to remember it
+        self._called: subprocess.Popen[str] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the command, if it runs: the daemon does not wait for it."""
+        self._stopped = True
+        if self._called is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._called.pid, signal.SIGKILL)
 
     def turn(self, findings: list[Finding], now: float) -> None:
         """Call the command if there is something new, and enough time has passed. Raises StoreError, OSError."""
         told = self._told(now)
-        if now - told["tried_at"] < self._settings.every_s:
+        if now - max(told["tried_at"], min(self._tried_at, now)) < self._settings.every_s:
             return
         digest = lookup.digest(self._database, told["id"], _NAMES)
         health = worst(findings).name.lower()
@@ -49,6 +60,7 @@ class Hook:
             "health": health,
             "findings": [asdict(f) | {"level": f.level.name.lower()} for f in findings if f.level is not Level.FINE],
         }
+        self._tried_at = now
         # What was not delivered is told once more, but no sooner than anything else.
         self._remember(_told(digest.last_id, health, now) if self._call(message) else told | {"tried_at": now})
 
@@ -71,8 +83,10 @@ class Hook:
 
     def _call(self, message: dict[str, Any]) -> bool:
         """Whether the command took it: it ended in time, with 0."""
+        if self._stopped:
+            return False
         try:
-            called = subprocess.Popen(
+            called = self._called = subprocess.Popen(
                 self._settings.command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -88,6 +102,7 @@ class Hook:
         except subprocess.TimeoutExpired:
             os.killpg(called.pid, signal.SIGKILL)
             called.communicate()
+        self._called = None
         if called.returncode:
             log.warning("hook failed", exit_code=called.returncode)
         return called.returncode == 0

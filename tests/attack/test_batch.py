@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lowkeyd.attack.batch import BatchSize
+from lowkeyd.machine import memory
 
 GB = 1 << 30
 
@@ -41,7 +42,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
     ],
 )
 def test_a_batch_teaches_how_many_faces_fit_into_what_is_free(card: Card, free: int, kept: int, faces: int) -> None:
-    size = BatchSize("cuda:0")
+    size = BatchSize("cuda:0", 22_000_000)
     assert size.faces == 16
     card.held = 2 * GB  # the networks
     size.begin()
@@ -52,7 +53,7 @@ def test_a_batch_teaches_how_many_faces_fit_into_what_is_free(card: Card, free: 
 
 
 def test_where_memory_ran_out_half_as_many_are_tried_down_to_one() -> None:
-    size = BatchSize("cpu")
+    size = BatchSize("cpu", 22_000_000)
     assert [size.halve(faces) for faces in (16, 5)] == [True, True]
     assert size.faces == 2
     assert not size.halve(1)
@@ -60,7 +61,33 @@ def test_where_memory_ran_out_half_as_many_are_tried_down_to_one() -> None:
 
 
 def test_on_a_cpu_more_gain_nothing() -> None:
-    size = BatchSize("cpu")
+    size = BatchSize("cpu", 22_000_000)
     size.begin()
     size.learn(16)
     assert size.faces == 16
+
+
+@pytest.mark.parametrize(
+    ("available", "weights", "faces"),
+    [(8 * GB, 22_000_000, 16), (8 * GB, 1_000_000_000, 16), (2 * GB, 1_000_000_000, 4)],
+)
+def test_large_ensembles_begin_with_as_many_faces_as_memory_has_room_for(
+    monkeypatch: pytest.MonkeyPatch, available: int, weights: int, faces: int
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: available)
+    assert BatchSize("cpu", weights).faces == faces
+
+
+def test_on_a_gpu_what_was_too_many_is_not_tried_again_for_a_while(card: Card) -> None:
+    size = BatchSize("cuda:0", 22_000_000)
+    assert size.halve(16)
+    assert size.halve(8)
+    tried = []
+    for _ in range(120):
+        size.begin()
+        card.peak = GB // 10
+        size.learn(size.faces)
+        tried.append(size.faces)
+    assert tried[:49] == [4] * 49
+    assert tried[60] == 8
+    assert tried[-1] == 16

@@ -230,3 +230,28 @@ def test_a_file_that_the_caller_refuses_is_thrown_away(part: Path) -> None:
     with web(WHOLE) as server, pytest.raises(WeightsError, match="not this one"):
         refuse()
     assert list(part.parent.iterdir()) == []
+
+
+def test_a_login_page_costs_nothing_that_has_arrived(part: Path) -> None:
+    with web(Answer(CONTENT, cut=7_000), Answer(b"<html>Log in</html>", ranges=False, kind="text/html")) as server:
+        with pytest.raises(FetchFailed, match="a web page came instead of the file"):
+            fetched(part, server.url)
+        server.answers, server.wishes = [WHOLE], []
+        assert fetched(part, server.url) == CONTENT
+        assert server.wishes == ["bytes=7000-"]
+
+
+def test_a_file_without_end_is_refused_before_the_disk_is_full(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web(Answer(CONTENT, length=False)) as server:
+        monkeypatch.setattr(download, "_MOST_BYTES", 10_000)
+        with pytest.raises(WeightsError, match="and no end: no network"):
+            fetched(part, server.url, None)
+        monkeypatch.undo()
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000))
+        with pytest.raises(FetchFailed, match="make room"):
+            fetched(part, server.url, None)
+
+
+def test_a_redirect_to_no_address_is_one_sentence(part: Path) -> None:
+    with web(Answer(status=302, location="http://[nowhere/x")) as server, pytest.raises(FetchFailed):
+        fetched(part, server.url)

@@ -59,7 +59,7 @@ def test_done_on_a_bare_machine_everything_is_there_and_fits_together(lowkeyd: L
     assert "ReadWritePaths=-/srv/lowkeyd/outbox" in drop_in.read_text()
     asked = (machine / "asked").read_text().splitlines()
     assert asked[0] == "id lowkeyd"
-    assert "install -d -o lowkeyd -g lowkeyd -m 2775 /srv/lowkeyd/outbox" in asked
+    assert "install -d -o lowkeyd -g lowkeyd -m 2770 /srv/lowkeyd/outbox" in asked
     assert asked[-1] == "systemctl daemon-reload"
     verify(machine / "units/lowkeyd.service")
 

@@ -1,14 +1,19 @@
 import os
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
+from rich.text import Text
 
 from lowkeyd import cli
+from lowkeyd.cli import shown
 from lowkeyd.errors import Fatal, LowkeydError, OutboxUnavailable, UnreadablePhoto
 from tests.cli.conftest import Lowkeyd
+from tests.helpers.home import Home, environment
 
 COMMANDS = [
     *("run", "protect", "status", "demo", "evaluate", "retry"),
@@ -91,3 +96,29 @@ def test_help_shows_brackets_as_they_are_and_fits_the_terminal(
     told = lowkeyd("retry", "-h").out
     assert "[attack], [metadata], formats, [outbox] weak" in " ".join(told.split())
     assert max(map(len, told.splitlines())) <= 80
+
+
+PROGRAM = "import sys; from lowkeyd.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("run", "--once")])
+def test_no_program_of_a_stranger_is_run_from_the_folder_we_stand_in(home: Home, command: tuple[str, ...]) -> None:
+    """Who may write to the inbox must not be who types a command in it."""
+    home.configure()
+    traces = home.folder / "trace"
+    for name in ("json.py", "multiprocessing.py", "torch.py", "lowkeyd.py"):
+        (home.inbox / name).write_text(f"open({str(traces)!r}, 'a').write('{name} ')")
+    (home.inbox / "no.jpg").write_bytes(b"no picture at all, but long enough to be looked at")
+    called = [sys.executable, "-P", "-c", PROGRAM, *command, "--config", str(home.config)]
+    ended = subprocess.run(called, cwd=home.inbox, env=environment(), capture_output=True, text=True, check=False)
+    assert "Traceback" not in ended.stderr
+    assert not traces.exists()
+    assert command == ("doctor",) or home.counts() == {"failed": 1}
+
+
+def test_names_are_shown_to_the_letter() -> None:
+    console = shown.console()
+    with console.capture() as captured:
+        console.print(Text("a :cat: [b]"))
+        console.print("a :cat: [b]")
+    assert captured.get() == "a :cat: [b]\n" * 2

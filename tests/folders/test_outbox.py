@@ -257,3 +257,75 @@ def test_a_second_try_that_fails_leaves_nothing_either(
     with pytest.raises(OutboxUnavailable):
         outbox.write_temp(b"", b"x", 0)
     assert (len(tries), os.listdir(tmp_path)) == (2, [])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_is_no_file_is_no_delivery_and_does_not_block(outbox: Outbox, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "in/a.jpg"
+    place.parent.mkdir()
+    match kind:
+        case "pipe":
+            os.mkfifo(place)
+        case "link":
+            (tmp_path / "ours").write_bytes(b"ours")
+            place.symlink_to(tmp_path / "ours")
+        case "folder":
+            place.mkdir()
+    assert outbox.read(OURS.path) is None
+    assert not outbox.is_free(OURS.path, OURS)
+    assert not outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, OURS)
+
+
+def test_a_giant_is_no_delivery(outbox: Outbox, tmp_path: Path) -> None:
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+    assert outbox.read(b"a.jpg") is None
+
+
+def test_a_copy_whose_path_in_the_trash_would_be_too_long_goes_there_by_its_name_alone(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    room = os.pathconf(tmp_path, "PC_PATH_MAX") - len(os.fsencode(tmp_path)) - 4  # of bytes, beside the outbox's own
+    depth, rest = divmod(room - 20, 201)
+    folders, name = b"/".join([b"d" * 200] * depth), b"a" * (rest + 15) + b".jpg"
+    deep = Delivery(folders + b"/" + name, sha256(b""))
+    os.makedirs(outbox.absolute(folders))
+    Path(os.fsdecode(outbox.absolute(deep.path))).touch()
+    assert outbox.withdraw(deep, to_trash=True)
+    assert [path.name for path in (tmp_path / ".trash").iterdir()] == [os.fsdecode(name)]
+
+
+@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.EILSEQ])
+def test_a_name_that_the_disk_refuses_is_the_photos_own_trouble(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """As exFAT refuses colons, and strict disks names that are no UTF-8."""
+    temp = outbox.write_temp(b"in", b"ours", 0)
+
+    def link(_source: bytes, target: bytes) -> None:
+        raise OSError(refusal, "Invalid argument", os.fsdecode(target))
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(UnsupportedPhoto, match="cannot have its place in the outbox") as refused:
+        outbox.place(temp, OURS, None)
+    assert refused.value.stage is Stage.PUBLISH
+
+
+def test_a_file_where_an_album_should_be_is_the_photos_own_trouble(outbox: Outbox, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/album").write_text("notes")
+    with pytest.raises(UnsupportedPhoto, match=r"(File exists|Not a directory).*in/album"):
+        outbox.write_temp(b"in/album", b"ours", 0)
+    with pytest.raises(UnsupportedPhoto, match="Not a directory"):
+        outbox.write_temp(b"in/album/deeper", b"ours", 0)
+
+
+def test_no_link_leads_a_copy_into_a_watched_tree(tmp_path: Path) -> None:
+    for name in ("inbox/album", "outbox/in", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    outbox = Outbox(tmp_path / "outbox", watched=[tmp_path / "inbox"])
+    (tmp_path / "outbox/in/album").symlink_to(tmp_path / "inbox/album")
+    (tmp_path / "outbox/in/other").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsupportedPhoto, match="a link leads into a watched folder"):
+        outbox.write_temp(b"in/album/new", b"ours", 0)
+    assert list((tmp_path / "inbox/album").iterdir()) == []
+    outbox.write_temp(b"in/other", b"ours", 0)

@@ -60,3 +60,14 @@ def test_a_scan_that_finds_the_file_changed_does(settling: Settling[str]) -> Non
     settling.notice("a", GROWN, age_s=0, now=4, event=False)
     assert settling.due(5) == []
     assert settling.due(9) == ["a"]
+
+
+def test_nobody_waits_for_a_file_that_never_rests(settling: Settling[str]) -> None:
+    for now in range(200):
+        settling.notice("camera", Signature(now, now), age_s=0, now=now, event=True)
+        assert settling.is_waited_for(now) is (now < 60)
+    settling.notice("a", SMALL, age_s=0, now=200, event=True)
+    assert settling.is_waited_for(201), "another is new"
+    assert settling.look_again("a", SMALL, now=205)
+    assert not settling.is_waited_for(205)
+    assert settling.look_again("camera", Signature(199, 199), now=205), "it is watched all the same"

@@ -14,7 +14,7 @@ class Answer:
 
     `cut`: the connection ends after so many bytes of the body; `stall`: it falls silent there instead; `dumb`: silence
     from the start. `ranges`: 206 for a wish for a part; `shift`: which then begins so many bytes too late. `length`:
-    whether the body's is told. `drip_s`: pause between its kilobytes.
+    whether the body's is told. `drip_s`: pause between its kilobytes. `kind`: its media type.
     """
 
     content: bytes = b""
@@ -28,6 +28,7 @@ class Answer:
     dumb: bool = False
     drip_s: float = 0.0
     location: str = ""
+    kind: str = "application/octet-stream"
 
 
 @dataclass
@@ -96,6 +97,7 @@ def _handler(shelf: Web) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 return
             self.send_response(206 if start else answer.status)
+            self.send_header("Content-Type", answer.kind)
             if answer.location:
                 self.send_header("Location", answer.location)
             if answer.etag:

@@ -43,3 +43,40 @@ def test_without_a_mark_or_a_kernel_that_tells_nothing_is_known(kernel: Path) ->
 def test_this_kernel_is_understood() -> None:
     assert memory.mark()["boot"]
     assert "oom_kill" in Path("/proc/vmstat").read_text()
+
+
+def group(root: Path, path: str, limit: str) -> None:
+    (root / path).mkdir(parents=True, exist_ok=True)
+    (root / path / "memory.max").write_text(limit + "\n")
+
+
+def test_a_control_groups_limit_counts_and_that_of_any_above(tmp_path: Path) -> None:
+    root, membership = tmp_path / "cgroup", tmp_path / "membership"
+    group(root, "system.slice", "3000")
+    group(root, "system.slice/lowkeyd.service", "max")
+    group(root, "system.slice/other.service", "10")
+    membership.write_text("0::/system.slice/lowkeyd.service\n")
+    assert list(memory._limited(membership, root)) == [(root / "system.slice", 3000)]
+
+
+def test_without_control_groups_memory_is_the_machines(tmp_path: Path) -> None:
+    assert list(memory._limited(tmp_path / "none", tmp_path)) == []
+    (tmp_path / "old").write_text("4:memory:/somewhere\n")
+    assert list(memory._limited(tmp_path / "old", tmp_path / "nothing")) == []
+    assert memory.total_bytes() > 10**8
+
+
+def test_what_is_available_is_the_machines_or_what_the_control_group_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "cgroup"
+    group(root, "app", "5000000")
+    (root / "app/memory.current").write_text("3000000\n")
+    (root / "app/memory.stat").write_text("anon 1000000\ninactive_file 500000\n")
+    (tmp_path / "membership").write_text("0::/app\n")
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    8000 kB\n")
+    for name, path in (("_CGROUP", root), ("_MEMBERSHIP", tmp_path / "membership"), ("_MEMORY", tmp_path / "meminfo")):
+        monkeypatch.setattr(memory, name, path)
+    assert memory.available_bytes() == 2_500_000
+    (root / "app/memory.max").write_text("max\n")
+    assert memory.available_bytes() == 8_192_000

@@ -1,4 +1,6 @@
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +153,30 @@ def test_a_running_daemon_calls_it_and_writes_its_figures(tmp_path: Path) -> Non
         daemon.end()
     assert 'lowkeyd_photos{watch="inbox",state="done"}' in figures.read_text()
     assert json.loads(heard.read_text())["done"] == 1
+
+
+def test_a_disk_too_full_to_remember_a_call_does_not_make_it_come_every_time(
+    listener: Listener, photos: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(photos)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hook.files, "write", full)
+    one = hook.Hook(listener.settings, listener.state)
+    for minute in range(0, 70):
+        with contextlib.suppress(OSError):
+            one.turn(FINE, NOW + minute * 60)
+    assert len(listener.heard()) == 2, "once, and once more after an hour, since nobody remembers the first"
+
+
+def test_a_command_that_hangs_is_ended_with_the_daemon(listener: Listener, photos: Queue) -> None:
+    fail(photos)
+    one = hook.Hook(config.Hook(command=("sleep", "1000"), every_s=HOUR_S), listener.state)
+    turn = threading.Thread(target=one.turn, args=(FINE, NOW))
+    turn.start()
+    await_that(lambda: one._called is not None, "the command called")
+    one.stop()
+    turn.join(10)
+    assert not turn.is_alive()

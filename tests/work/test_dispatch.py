@@ -312,14 +312,36 @@ def test_a_worker_that_died_while_it_was_idle_is_no_photos_fault(library: Librar
     assert (library.row("b.jpg")["attempts"], library.row("b.jpg")["suspect"]) == (1, 0)
 
 
-def test_copies_that_need_no_worker_find_out_that_the_outbox_is_gone_as_well(library: Library, begin: Begin) -> None:
+def test_copies_that_need_no_worker_find_out_that_the_outbox_is_gone_as_well(
+    library: Library, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library.drop("a.jpg", b"portrait")
     dispatcher = begin()
     await_that(counts(library, done=1), "the first photo done")
-    (library.outbox / "inbox" / "deep").touch()  # where a folder has to be: nothing can be written there
+
+    def refuse(*_: object) -> bytes:
+        raise OutboxUnavailable("the outbox cannot be written: no space left on device")
+
+    monkeypatch.setattr(Outbox, "write_temp", refuse)
     library.drop("deep/b.jpg", b"portrait")
     await_that(lambda: dispatcher.stuck, "the trouble noticed")
     assert library.row("deep/b.jpg")["state"] == "waiting"
+
+
+def test_a_copy_whose_place_is_taken_for_good_is_made_once_and_told(library: Library, begin: Begin) -> None:
+    (library.outbox / "inbox").mkdir()
+    (library.outbox / "inbox/album").write_text("notes")
+    library.drop("album/a.jpg", b"fine")
+    library.drop("b.jpg", b"fine")
+    dispatcher = begin()
+    await_that(counts(library, done=1, failed=1), "the other done, and this one given up")
+    row = library.row("album/a.jpg")
+    assert (row["stage"], "inbox/album" in row["reason"], "Rename what is in its way" in row["advice"]) == (
+        "publish",
+        True,
+        True,
+    )
+    assert not dispatcher.stuck
 
 
 @pytest.fixture

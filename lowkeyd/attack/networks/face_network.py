@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import chain, combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from lowkeyd.attack.networks import (
 from lowkeyd.attack.networks.catalogue import Family, Template
 from lowkeyd.attack.networks.embedder import Embedder
 from lowkeyd.attack.networks.portrait import portrait
-from lowkeyd.errors import ConfigError
+from lowkeyd.errors import ConfigError, WeightsError
 from lowkeyd.model import sha256
 
 Landmarks = npt.NDArray[np.float32]
@@ -120,15 +120,38 @@ def _centre(file: str | None, device: str) -> Tensor | None:
     return None if file is None else torch.from_numpy(np.load(Path(__file__).with_name(file))).to(device)
 
 
+def size_bytes(network: FaceNetwork) -> int:
+    """Of its weights."""
+    return sum(weight.nbytes for weight in chain(network.module.parameters(), network.module.buffers()))
+
+
+def refuse_unattackable(ensemble: Sequence[FaceNetwork]) -> None:
+    """Raises WeightsError for a network that gives no gradients, as graphs do that round or count."""
+    for network in ensemble:
+        face = portrait(network.chip).to(_device(network.module)).requires_grad_()
+        embedding = network.module(face)
+        gradient = torch.autograd.grad(embedding.square().sum(), face)[0] if embedding.requires_grad else None
+        if gradient is None or not gradient.isfinite().all() or not gradient.any():
+            raise WeightsError(
+                f"'{network.name}' gives no gradient, so that it cannot be attacked; it can judge: [attack] judges"
+            )
+
+
 def refuse_twins(attacked: Sequence[FaceNetwork], judges: Sequence[FaceNetwork]) -> None:
     """Raises ConfigError when a judge is one of the attacked networks under another name, or in another file format:
-    it would only repeat what the attack has told itself."""
+    it would only repeat what the attack has told itself; and when two in one list are."""
     for judge, network in product(judges, attacked):
         if _are_twins(judge, network):
             raise ConfigError(
                 f"[attack] judges: '{judge.name}' has the same weights as '{network.name}', which is attacked, so it"
                 " cannot be an independent judge"
             )
+    for key, networks in (("ensemble", attacked), ("judges", judges)):
+        for one, other in combinations(networks, 2):
+            if _are_twins(one, other):
+                raise ConfigError(
+                    f"[attack] {key}: '{one.name}' and '{other.name}' have the same weights: leave one out"
+                )
 
 
 def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
@@ -141,6 +164,9 @@ def _are_twins(a: FaceNetwork, b: FaceNetwork) -> bool:
 @torch.no_grad()
 def signature(module: nn.Module, chip: tuple[int, int]) -> Tensor:
     """What a network makes of a drawn face, as a direction: its weights' own, whatever file they came in."""
-    device = next(chain(module.parameters(), module.buffers())).device
-    embedding: Tensor = module(portrait(chip).to(device))
+    embedding: Tensor = module(portrait(chip).to(_device(module)))
     return torch.nn.functional.normalize(embedding)[0].cpu()
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next(chain(module.parameters(), module.buffers())).device

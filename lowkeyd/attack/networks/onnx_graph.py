@@ -21,6 +21,7 @@ _SIDE = 112
 _OLDEST, _NEWEST = 11, 17
 """The vocabularies of ONNX that onnx2torch speaks throughout; graphs in others are translated to the newest of them."""
 _ARITHMETIC = frozenset({"Sub", "Mul", "Add", "Div"})
+_ASIDE, _UNCHANGED = frozenset({"Shape", "Size"}), frozenset({"Cast", "Identity"})
 _SAME = 1e-3
 
 
@@ -64,6 +65,11 @@ def _model(content: bytes) -> "ModelProto":
     if any(tensor.data_location == tensor.EXTERNAL for tensor in _tensors(model.graph)):
         raise ValueError("its weights are in other files; save it as one")  # which could be any file of the user's
     del model.graph.output[1:]  # some give the embedding's length, too
+    for node in model.graph.node:
+        while (
+            node.input and not node.input[-1]
+        ):  # left out at the end, which onnx2torch takes for something that varies
+            node.input.pop()
     _drop_identities(model.graph)
     speaks = max((used.version for used in model.opset_import if not used.domain), default=0)
     return model if _OLDEST <= speaks <= _NEWEST else version_converter.convert_version(model, _NEWEST)
@@ -110,9 +116,15 @@ def _chip(graph: "GraphProto") -> tuple[int, int]:
 
 def _wants_levels(graph: "GraphProto") -> bool:
     """Whether it takes 0..255 as they are: InsightFace's rule is that such graphs begin with their own arithmetic."""
-    name = _picture(graph).name
-    first = next((node for node in graph.node if name in node.input), None)
-    return first is not None and first.op_type in _ARITHMETIC
+    names = {_picture(graph).name}
+    for node in graph.node:  # each comes after what it takes
+        if names.isdisjoint(node.input) or node.op_type in _ASIDE:
+            continue
+        if node.op_type in _ARITHMETIC:
+            return True
+        if node.op_type in _UNCHANGED:
+            names.update(node.output)
+    return False
 
 
 def _converted(model: "ModelProto") -> nn.Module:

@@ -18,7 +18,7 @@ from lowkeyd.errors import WeightsError
 from lowkeyd.machine import files
 from lowkeyd.model import sha256
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def is_here(entry: Entry, folder: Path) -> bool:

@@ -255,3 +255,39 @@ def test_without_the_packages_it_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "onnx.version_converter", None)
     with pytest.raises(WeightsError, match="pip install onnx onnx2torch"):
         onnx_graph.build(b"", Path("w"))
+
+
+def test_a_graph_may_end_in_unit_length_as_exporters_write_it() -> None:
+    """torch's own writes a clamp from below with an empty name for its other end."""
+    ending = [
+        helper.make_node("ReduceL2", ["e"], ["norm"], axes=[1], keepdims=1),
+        helper.make_node("Clip", ["norm", "least", ""], ["clamped"]),
+        helper.make_node("Div", ["e", "clamped"], ["embedding"]),
+    ]
+    body = [*BODY[:-1], helper.make_node("Gemm", ["flat", "dense", "bias"], ["e"], transB=1)]
+    model = graph([*body, *ending], [numpy_helper.from_array(np.float32(1e-12), "least")])
+    assert torch.allclose(build(model)(faces()).norm(dim=1), torch.ones(2), atol=1e-5)
+
+
+@pytest.mark.parametrize("aside", ["Shape", "Cast"])
+def test_a_graphs_own_arithmetic_counts_whatever_is_asked_before(aside: str) -> None:
+    picture = "same" if aside == "Cast" else "x"
+    first = helper.make_node(aside, ["x"], ["same"], **({"to": TensorProto.FLOAT} if aside == "Cast" else {}))
+    sub = helper.make_node("Sub", [picture, "mean"], ["centred"])
+    conv = helper.make_node("Conv", ["centred", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1])
+    model = graph([first, sub, conv, *BODY[1:]], [numpy_helper.from_array(np.float32(127.5), "mean")])
+    assert torch.allclose(build(model)(faces()), evaluated(model, faces() * 255), atol=1e-3)
+
+
+def test_a_graph_that_rounds_can_judge_and_is_not_attacked() -> None:
+    rounded = [
+        helper.make_node("Round", ["x"], ["r"]),
+        helper.make_node("Conv", ["r", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1]),
+    ]
+    for nodes, told in ((BODY, None), ([*rounded, *BODY[1:]], "gives no gradient")):
+        network = face_network.FaceNetwork("mine", build(graph(nodes)), None, (SIDE, SIDE), unit=True, threshold=1.2)
+        if told is None:
+            face_network.refuse_unattackable([network])
+        else:
+            with pytest.raises(WeightsError, match=told):
+                face_network.refuse_unattackable([network])
