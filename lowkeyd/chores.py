@@ -26,7 +26,7 @@ _TELL_S = 30.0
 def schedule(scheduler: Any, settings: config.Config) -> Callable[[], None]:
     """Give the daemon's scheduler its chores, the first time at once. Returns what cuts them short."""
     soon = datetime.now(UTC)
-    scheduler.add_job(back_up, "interval", [settings], seconds=backup.EVERY_S, next_run_time=soon, id="backup")
+    scheduler.add_job(back_up, "interval", [settings], seconds=backup.SOONER_S, next_run_time=soon, id="backup")
     teller = Teller(settings)
     if teller.has_listeners:
         scheduler.add_job(teller.tell, "interval", seconds=_TELL_S, next_run_time=soon, id="tell")

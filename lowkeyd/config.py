@@ -195,7 +195,7 @@ class Worker(_Section):
     recycle: int = Field(default=500, ge=1)
     stall_s: float = Field(default=900.0, gt=0, le=_YEAR_S)
     free_vram_mb: float = Field(default=0.0, ge=0)
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
     max_megapixels: float = Field(default=100.0, gt=0, le=10_000)
     max_megabytes: float = Field(default=200.0, gt=0, le=10_000)
     max_decode_s: float = Field(default=120.0, gt=0, le=_YEAR_S)

@@ -7,6 +7,7 @@ LowkeydError
 │   ├── WeightsError      78
 │   ├── FetchFailed       75
 │   └── StoreError         1
+│       └── StoreTooNew   78
 ├── PhotoError            this photo ends here, the next one please
 │   ├── UnreadablePhoto
 │   ├── UnsupportedPhoto
@@ -69,6 +70,12 @@ class FetchFailed(Fatal):
 
 class StoreError(Fatal):
     """The database cannot be used."""
+
+
+class StoreTooNew(StoreError):
+    """A newer lowkeyd has written the database: a person has to bring that back, or an older database."""
+
+    exit_code = os.EX_CONFIG
 
 
 class _AboutPhoto(LowkeydError):

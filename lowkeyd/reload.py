@@ -94,7 +94,8 @@ class Reload:
         self._trial = None
         assert self._candidate is not None, "bug: a trial without a candidate"
         if trial.returncode:
-            self._refuse(trouble.strip().splitlines()[-1] if trouble.strip() else "the networks do not load")
+            silent = f"the networks do not load: the trial ended with {trial.returncode}"
+            self._refuse(trouble.strip().splitlines()[-1] if trouble.strip() else silent)
             return None
         return self._accept(self._candidate)
 

@@ -87,6 +87,7 @@ def test_home_folders_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[schedule]\ntimezone = 'Europe/Berlim'", "[schedule] timezone: no time zone of that name is known here"),
         ("[schedule]\ntimezone = '../etc/passwd'", "[schedule] timezone: must be a time zone's name"),
         ("[worker]\nphotos = 2.5", "[worker] photos: "),
+        ("[worker]\nthreads = 100000", "[worker] threads: Input should be less than or equal to 1024"),
         ("[worker]\nphotos = 65", "[worker] photos: Input should be less than or equal to 64"),
         ("[outbox]\npath = 'copies'", "[outbox] path: must be an absolute path, got 'copies'"),
         ("[outbox]\nno_face = 'maybe'", "[outbox] no_face: Input should be 'skip' or 'copy'"),

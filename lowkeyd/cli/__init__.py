@@ -1,5 +1,6 @@
 """The command line: one file per verb, each importing what it needs only when it runs, so that `status` stays quick."""
 
+import errno
 import io
 import os
 import sys
@@ -91,8 +92,27 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # rather an escape than no answer on an old terminal
     os.environ["PYTHONSAFEPATH"] = "1"  # our children must not run a stranger's json.py from the folder we stand in
+    code = 1
+    try:
+        code = _code()
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at the end
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        if error.errno == errno.ENOSPC:
+            code = os.EX_IOERR
+            typer.echo("lowkeyd: what it says cannot be written: the disk is full", err=True)
+    sys.exit(code)
+
+
+def _code() -> int:
+    """What the command ends with."""
     try:
         app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
     except LowkeydError as error:
         typer.echo(f"lowkeyd: {readable(str(error))}", err=True)
-        sys.exit(error.exit_code if isinstance(error, Fatal) else os.EX_TEMPFAIL if isinstance(error, TryLater) else 1)
+        return error.exit_code if isinstance(error, Fatal) else os.EX_TEMPFAIL if isinstance(error, TryLater) else 1
+    return 0

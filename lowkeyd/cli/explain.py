@@ -211,10 +211,10 @@ def _face(number: int, face: dict[str, Any], console: Console) -> None:
     if not face["found_again"]:
         console.print("  The detector no longer finds it; it was judged where it had been.")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  recogniser")
+    table.add_column("  recogniser", min_width=12)
     for title in ("unprotected", "delivered", "shared", "same below"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("accepts it")
+    table.add_column("accepts it", min_width=7)
     for score in face["scores"]:
         distances = (f"{score[key]:.2f}" for key in ("before", "after", "shared", "threshold"))
         role = "attacked" if score["attacked"] else "independent"

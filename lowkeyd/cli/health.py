@@ -1,5 +1,6 @@
 """`lowkeyd health`: for monitoring, an exit code; for people, what lies behind it."""
 
+import contextlib
 from dataclasses import asdict
 from typing import Annotated
 
@@ -25,9 +26,10 @@ def health(
     """
     findings = checks.check(load(config))
     level = worst(findings)
-    if as_json:
-        told = [asdict(finding) | {"level": finding.level.name.lower()} for finding in findings]
-        shown.document({"version": 1, "health": level.name.lower(), "findings": told})
-    else:
-        show(findings)
+    with contextlib.suppress(BrokenPipeError, SystemExit):  # who has read enough still gets the right exit code
+        if as_json:
+            told = [asdict(finding) | {"level": finding.level.name.lower()} for finding in findings]
+            shown.document({"version": 1, "health": level.name.lower(), "findings": told})
+        else:
+            show(findings)
     raise typer.Exit(level)

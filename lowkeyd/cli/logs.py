@@ -52,7 +52,10 @@ def set_up() -> None:
     if sys.stderr.isatty():
         processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
-        processors += [structlog.processors.format_exc_info, structlog.processors.LogfmtRenderer(key_order=first)]
+        processors += [
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=first, bool_as_flag=False),
+        ]
     if in_journal:
         processors.append(_with_priority)
     structlog.configure(

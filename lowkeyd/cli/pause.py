@@ -10,6 +10,7 @@ from lowkeyd.cli import shown
 from lowkeyd.cli.options import ConfigFile, load
 
 _UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
+_LONGEST_S = 10 * 366 * 86_400.0
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)")
 
 
@@ -25,6 +26,8 @@ def pause(
 
     Example: lowkeyd pause --reason "film night" --for 3h
     """
+    if not reason.strip():
+        raise typer.BadParameter("--reason: say something, since status shows it")
     until = None if duration is None else time.time() + seconds(duration)
     settings = load(config)
     from lowkeyd import wishes
@@ -51,4 +54,7 @@ def seconds(duration: str) -> float:
     parts = _PART.findall(duration)
     if not parts or _PART.sub("", duration).strip():
         raise typer.BadParameter(f"--for: expected a duration such as 90m, 2h or 1d, got {duration!r}")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    total = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    if not 0 < total <= _LONGEST_S:
+        raise typer.BadParameter(f"--for: expected more than nothing and at most ten years, got {duration!r}")
+    return total

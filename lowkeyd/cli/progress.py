@@ -53,9 +53,9 @@ def pace(status: Status) -> list[RenderableType]:
 
 
 def _speed(per_s: float) -> str:
-    for unit, seconds in (("second", 1), ("minute", 60), ("hour", 3600)):
+    for unit, seconds in (("a second", 1), ("a minute", 60), ("an hour", 3600)):
         if per_s * seconds >= 1:
-            return f"{per_s * seconds:.1f} photos a {unit}"
+            return f"{per_s * seconds:.1f} photos {unit}"
     return f"{per_s * 86_400:.1f} photos a day"
 
 

@@ -60,4 +60,7 @@ def duration(seconds: float) -> str:
 
 def moment(at: float) -> str:
     """A time of day where this machine stands."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    except (OverflowError, OSError, ValueError):
+        return "a time that no calendar knows"

@@ -108,10 +108,14 @@ def _headline(status: Status) -> Text:
 
 def _counts(status: Status) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("folder", overflow="fold")
+    table.add_column("folder", overflow="fold", min_width=12)
     for title in _COLUMNS:
         table.add_column(title, justify="right", no_wrap=True)
     for watch in status.watches:
+        if watch not in status.watched and not any(
+            status.count(state, watch) for states, _ in _COLUMNS.values() for state in states
+        ):
+            continue
         numbers = [sum(status.count(state, watch) for state in states) for states, _ in _COLUMNS.values()]
         looks = [style if number else "dim" for number, (_, style) in zip(numbers, _COLUMNS.values(), strict=True)]
         shown = (Text(f"{number:,}", look) for number, look in zip(numbers, looks, strict=True))

@@ -20,6 +20,7 @@ from lowkeyd.intake.roots import check_folders
 from lowkeyd.machine import gpu, mounts, timekeeping
 from lowkeyd.monitor.finding import Finding, Level
 from lowkeyd.store import location, lookup
+from lowkeyd.store.schema import SCHEMA_VERSION, too_new
 
 _PROBE_S = 300.0
 """Loading torch from a cold and slow disk takes a minute."""
@@ -119,12 +120,15 @@ def database(settings: config.Config) -> Finding:
     if not os.path.lexists(path):
         return Finding(Level.FINE, "database", "none yet; `lowkeyd run` makes it")
     try:
-        fault = lookup.fault(path)
+        fault, version = lookup.fault(path), lookup.schema(path)
     except LowkeydError as error:
-        return Finding(Level.BROKEN, "database", str(error), "Ask as the user that lowkeyd runs as.")
+        advice = "Ask as the user that lowkeyd runs as; its folder must be writable, also to be read."
+        return Finding(Level.BROKEN, "database", str(error), advice)
     if fault:
         advice = "Restart lowkeyd: it puts the file aside and rebuilds it from its backup and the outbox."
-        return Finding(Level.BROKEN, "database", f"damaged: {fault}", advice)
+        return Finding(Level.BROKEN, "database", f"damaged: {' '.join(fault.split())}", advice)
+    if version > SCHEMA_VERSION:
+        return Finding(Level.BROKEN, "database", too_new(path, version), "docs/operations.md, Upgrades, says how.")
     return Finding(Level.FINE, "database", f"sound, {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -13,7 +13,9 @@ from lowkeyd.store import location
 
 KEPT = 3
 """Of each kind: those of every day, and those from before an upgrade."""
-EVERY_S = 86_400.0
+EVERY_S, SOONER_S = 86_400.0, 3600.0
+_OUTGROWN = 2
+"""So many times as large as its copy, a database has been half forgotten by it."""
 
 
 def make(database: Path, kind: str, now: float) -> Path:
@@ -35,12 +37,19 @@ def make(database: Path, kind: str, now: float) -> Path:
 
 
 def daily(database: Path, now: float) -> Path | None:
-    """Today's copy, unless there is one, or nothing was written since. Raises StoreError."""
+    """Today's copy, unless there is one, or nothing was written since; sooner where the database has outgrown the last
+    one, as on the first day. Raises StoreError."""
     made = [copy for copy in _of_kind(location.backups(database.parent), "daily", now) if _is_past(copy, now)]
     made_at = min(now, made[-1].stat().st_mtime) if made else 0.0
     log = database.with_name(f"{database.name}-wal")
     written_at = max(path.stat().st_mtime for path in (database, log) if path.exists())
-    return make(database, "daily", now) if now - made_at >= EVERY_S and written_at > made_at else None
+    outgrown = bool(made) and _size(database) + _size(log) > _OUTGROWN * made[-1].stat().st_size
+    is_due = now - made_at >= (SOONER_S if outgrown else EVERY_S)
+    return make(database, "daily", now) if is_due and written_at > made_at else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def newest_first(state: Path, now: float) -> list[Path]:

@@ -225,13 +225,23 @@ def _event(row: tuple[Any, ...]) -> Event:
 
 
 def fault(database: Path) -> str | None:
-    """What SQLite finds wrong with the file, if anything; the file is only read. Raises StoreError."""
+    """What SQLite finds wrong with the file, if anything; the file is only read. Raises StoreError where it cannot be
+    opened."""
     with reading(database) as connection:
         try:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError:  # it lies where this user, or nobody, may write
+            raise
         except sqlite3.DatabaseError as error:
             return str(error)
     return None if found == "ok" else str(found)
+
+
+def schema(database: Path) -> int:
+    """Which version of lowkeyd's tables it has. Raises StoreError."""
+    with reading(database) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def sqlite_version() -> tuple[int, ...]:

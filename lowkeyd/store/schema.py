@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from lowkeyd.errors import StoreError
+from lowkeyd.errors import StoreError, StoreTooNew
 from lowkeyd.model import Stage, State
 from lowkeyd.store import migrations
 
@@ -167,13 +167,19 @@ def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
 
+def too_new(path: Path, version: int) -> str:
+    """What to say of a database that a newer lowkeyd has written."""
+    return (
+        f"{path}: written by a newer lowkeyd (schema {version}, this one knows {SCHEMA_VERSION}): upgrade lowkeyd, or"
+        f" put backups/schema-{SCHEMA_VERSION}-*.sqlite3 in its place"
+    )
+
+
 def _migrate(engine: Engine, path: Path) -> None:
     with engine.begin() as connection:
         version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{path}: written by a newer lowkeyd (schema {version}, this one knows {SCHEMA_VERSION}); upgrade it"
-            )
+            raise StoreTooNew(too_new(path, version))
         if not version:
             metadata.create_all(connection)
             for trigger in (_ENDED, _FORGOTTEN):

@@ -122,3 +122,32 @@ def test_names_are_shown_to_the_letter() -> None:
         console.print(Text("a :cat: [b]"))
         console.print("a :cat: [b]")
     assert captured.get() == "a :cat: [b]\n" * 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("command", [("models", "list"), ("config", "show"), ("--help",)])
+def test_output_that_cannot_be_written_is_one_sentence(home: Home, command: tuple[str, ...]) -> None:
+    home.configure()
+    called = [sys.executable, "-P", "-c", PROGRAM, *command]
+    with open("/dev/full", "w") as full:
+        environ = environment() | {"LOWKEYD_CONFIG": str(home.config)}
+        ended = subprocess.run(called, stdout=full, env=environ, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        os.EX_IOERR,
+        "lowkeyd: what it says cannot be written: the disk is full\n",
+    )
+
+
+def test_who_has_read_enough_of_health_still_gets_its_exit_code(home: Home) -> None:
+    home.configure()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", PROGRAM, "health", "--config", str(home.config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as called:
+        assert called.stdout is not None
+        assert called.stderr is not None
+        called.stdout.close()
+        assert (called.stderr.read(), called.wait()) == ("", 2), "no daemon runs"

@@ -5,9 +5,11 @@ import time
 import pytest
 import typer
 
+from lowkeyd.cli import shown
 from lowkeyd.cli.pause import seconds
 from lowkeyd.store import location
 from lowkeyd.work.control import ask
+from tests.cli.conftest import Lowkeyd
 from tests.helpers.home import Home, await_that
 
 
@@ -86,3 +88,15 @@ def test_below_the_floor_of_free_space_photos_are_queued(home: Home) -> None:
 
 def test_only_watched_folders_can_be_accepted(home: Home) -> None:
     assert home.call("accept", "outbox").returncode == 2
+
+
+@pytest.mark.parametrize("duration", ["0m", "9999999999999d", "4000d"])
+def test_a_pause_is_longer_than_nothing_and_no_calendar_ends_before_it(lowkeyd: Lowkeyd, duration: str) -> None:
+    result = lowkeyd("pause", "--for", duration)
+    assert (result.code, "at most ten years" in result.err) == (2, True)
+    assert lowkeyd("pause", "--reason", " ").code == 2
+
+
+def test_a_time_beyond_all_calendars_can_be_shown() -> None:
+    """Older versions took a pause of any length."""
+    assert shown.moment(1e20) == "a time that no calendar knows"

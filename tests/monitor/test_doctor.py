@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +20,7 @@ from lowkeyd.monitor.finding import Level
 from lowkeyd.store import location
 from lowkeyd.store.notes import KnownRoot, Notes
 from lowkeyd.store.queue import Queue
-from tests.helpers.home import Home
+from tests.helpers.home import REPOSITORY, Home, environment, needs_namespaces
 
 
 @pytest.fixture
@@ -169,3 +173,35 @@ def test_an_outbox_whose_disk_is_away_is_told_and_not_written_to(home: Home, set
     finding = doctor.outbox(settings)
     assert (finding.level, "not mounted" in finding.what) == (Level.BROKEN, True)
     assert home.outbox.stat().st_mtime_ns == before
+
+
+def test_a_newer_lowkeyds_database_is_told_from_a_damaged_one(home: Home, settings: config.Config) -> None:
+    with Queue(location.database(home.state)):
+        pass
+    with closing(sqlite3.connect(location.database(home.state))) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    finding = doctor.database(settings)
+    assert (finding.level, "newer lowkeyd" in finding.what) == (Level.BROKEN, True)
+
+
+@needs_namespaces()
+def test_a_database_that_cannot_be_opened_is_not_called_damaged(home: Home) -> None:
+    with Queue(location.database(home.state)):
+        pass
+    ask = "from lowkeyd import config; from lowkeyd.monitor import doctor; from pathlib import Path; "
+    ask += f"print(doctor.database(config.load(Path('{home.config}'))))"
+    script = f"mount --bind '{home.state}' '{home.state}' && mount -o remount,ro,bind '{home.state}'"
+    ended = subprocess.run(
+        [
+            *["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"],
+            f"{script} && exec '{sys.executable}' -c \"{ask}\"",
+        ],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "damaged" not in ended.stdout
+    assert "Restart lowkeyd" not in ended.stdout
+    assert "its folder must be writable" in ended.stdout or "sound" in ended.stdout, ended.stderr

@@ -1,5 +1,6 @@
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lowkeyd.store import backup, location
 from lowkeyd.store.queue import Queue
 
 NOW = 1_700_000_000.0
-DAY_S = 86_400.0
+DAY_S, HOUR_S = 86_400.0, 3600.0
 
 
 @pytest.fixture
@@ -76,3 +77,15 @@ def test_backups_from_when_the_clock_was_ahead_count_as_the_oldest(path: Path) -
         assert made is not None
         assert backup.newest_first(path.parent, now)[0] == made
         assert (made.exists(), ahead[0].exists(), ahead[2].exists()) == (True, False, True)
+
+
+def test_a_database_that_has_outgrown_its_copy_is_copied_within_the_hour(path: Path) -> None:
+    """As on the first day, whose copy is made before there is any photo."""
+    now = time.time()
+    with Queue(path) as photos:
+        assert backup.daily(path, now) is not None
+        photos.offer([Photo("inbox", b"%d.jpg" % number, Signature(1, 1)) for number in range(5000)], now)
+        assert backup.daily(path, now + 60) is None
+        assert backup.daily(path, now + HOUR_S + 1) is not None
+        photos.offer([Photo("inbox", b"one more.jpg", Signature(1, 1))], now)
+        assert backup.daily(path, now + 2 * HOUR_S + 2) is None, "the next one has time until tomorrow"

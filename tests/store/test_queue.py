@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.errors import StoreError
+from lowkeyd.errors import StoreError, StoreTooNew
 from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.queue import Queue
@@ -395,7 +395,7 @@ def test_a_newer_database_is_refused(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="newer lowkeyd"):
+    with pytest.raises(StoreTooNew, match=r"newer lowkeyd .* backups/schema-\d+-"):
         Queue(path)
 
 
