@@ -133,10 +133,12 @@ class FaceVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The recognisers' word on one delivered photo. `preset` is the strongest that one of its faces was given."""
+    """The recognisers' word on one delivered photo. `preset` is the strongest that one of its faces was given; `tried`
+    is a stronger one that was tried besides, and was no better."""
 
     faces: tuple[FaceVerdict, ...]
     preset: str
+    tried: str | None = None
 
     @property
     def strength(self) -> Strength:

@@ -28,10 +28,11 @@ _NEAR = 50
 
 
 def evaluate(
-    gallery: Annotated[
-        Path, typer.Argument(help="A folder per person with two photos or more, or with --probe: one photo per person.")
-    ],
-    probe: Annotated[Path | None, typer.Option(help="Other photos of the same people, under the same names.")] = None,
+    people: Annotated[
+        Path | None, typer.Argument(help="A folder per person, with two photos or more.", show_default=False)
+    ] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Or: a folder with one photo per person ...")] = None,
+    probe: Annotated[Path | None, typer.Option(help="... and other photos of them, under the same names.")] = None,
     protect: Annotated[int | None, typer.Option(help="How many people to protect; all, if not given.", min=1)] = None,
     preset: Annotated[list[str] | None, typer.Option(help="Presets to try; the configured one, if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
@@ -44,6 +45,8 @@ def evaluate(
 
     Example: lowkeyd evaluate people/ --protect 20 --preset subtle --preset balanced --plot people.png
     """
+    if (people is None) == (gallery is None) or (gallery is not None and probe is None):
+        raise typer.BadParameter("name a folder of people, or --gallery and --probe")
     configured = load_or_defaults(config)
     if plot is not None and not plot.absolute().parent.is_dir():
         raise typer.BadParameter(f"--plot {readable(plot)}: its folder is not there")
@@ -51,10 +54,10 @@ def evaluate(
     console = Console(stderr=True, markup=False, emoji=False)
     with console.status("Loading the networks ..."):
         from lowkeyd.attack.engine import Engine
-        from lowkeyd.evaluation.people import people
+        from lowkeyd.evaluation.people import people as found
         from lowkeyd.evaluation.protocol import Gallery
 
-        everybody = people(gallery, probe)
+        everybody = found(people or gallery or Path(), probe)
         engine = Engine(configured.attack, configured.attack.devices[0], configured.worker.threads)
     with _progress(console) as progress:
         bar = progress.add_task("Finding faces", total=len(everybody))
@@ -130,6 +133,8 @@ def _show(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]") -
     console = shown.console(120)
     console.print(f"{len(chosen)} people protected in a gallery of {len(known)}; lower is better protected")
     console.print(_recognition(len(known), results))
+    accepted = dict.fromkeys(f"{seen.recogniser} below {seen.threshold:.2f}" for seen in results[0].recognised)
+    console.print(f"verified: the same person for {', '.join(accepted)}", style="dim", highlight=False)
     if len(results) > 1:
         console.print(_visibility(results[1:]))
 
@@ -175,18 +180,20 @@ def _plot(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]") -
     from lowkeyd.imaging.plot import Series, trade
 
     clean, *protected = results
-    lines = []
+    lines: list[Series] = []
     for number, seen in enumerate(clean.recognised):
         if seen.form != "JPEG 75":
             continue
         who = f"{seen.recogniser}, {'attacked' if seen.attacked else 'not attacked'}"
+        colour = len({line.colour for line in lines})
         for rank in ("rank_1", "rank_50") if len(known) > _NEAR else ("rank_1",):
             points = [
                 (result.visibility.lpips, getattr(result.recognised[number], rank), result.protection)
                 for result in protected
                 if result.visibility is not None
             ]
-            lines.append(Series(f"{who}: {rank.replace('_', '-')}", points, getattr(seen, rank)))
+            name = f"{who}: {rank.replace('_', '-')}"
+            lines.append(Series(name, points, getattr(seen, rank), colour, dashed=rank != "rank_1"))
     return trade(
         lines,
         title=f"{len(chosen)} protected people in a gallery of {len(known)}, JPEG quality 75",

@@ -161,7 +161,9 @@ def _facts(entry: Entry, settings: configuration.Config, obstacle: str | None) -
     facts += [("first seen", shown.moment(entry.added_at)), ("since", shown.moment(entry.changed_at))]
     facts += _about_files(entry, settings)
     if entry.seconds is not None and entry.verdict is not None:
-        facts.append(("made", f"with preset {entry.verdict['preset']} in {entry.seconds:.1f} s"))
+        tried = entry.verdict.get("tried")
+        in_vain = f"; {tried} was tried too, and was no better" if tried else ""
+        facts.append(("made", f"with preset {entry.verdict['preset']} in {entry.seconds:.1f} s{in_vain}"))
     if entry.fingerprint is not None:
         facts.append(("settings", f"{entry.fingerprint}{_of_today(entry.fingerprint, settings)}"))
     return facts

@@ -20,6 +20,10 @@ from lowkeyd.folders.outbox import Outbox, delivery_name
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
 from lowkeyd.worker.messages import Outcome, Reached, Stepped
 
+_UNJUDGED = (
+    "No independent judge: only the networks that were attacked looked at the copies. [attack] judges names others."
+)
+
 
 def protect(
     photos: Annotated[list[Path], typer.Argument(help="Photos to protect; they are only read.", show_default=False)],
@@ -65,6 +69,8 @@ def protect(
             ]
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
+    if run.unjudged:
+        console.print(_UNJUDGED, style="yellow", markup=False)
     raise typer.Exit(1 if run.failed else 0)
 
 
@@ -108,6 +114,7 @@ class _Run:
     progress: Progress
     bar: TaskID
     failed: bool = False
+    unjudged: bool = False
     filed: int = 0
     in_hand: int = 0
     share: float = 0.0
@@ -135,6 +142,7 @@ class _Run:
         self._advance()
         match outcome:
             case Protected():
+                self.unjudged |= not outcome.verdict.independent
                 weak = f" (weak: {outcome.verdict.told})" if outcome.verdict.strength is Strength.WEAK else ""
                 self._place(photo, outcome.content, outcome.suffix, weak)
             case NoFace(content=bytes() as content, suffix=suffix):

@@ -12,8 +12,9 @@ from lowkeyd.model import readable
 from lowkeyd.store import location, lookup
 
 _ADVICE = (
-    "`lowkeyd explain PHOTO` tells which face it is. With a stronger [attack] preset, or with that recogniser in its "
-    "ensemble, `lowkeyd retry --weak` makes these copies again; delete those that you will not publish."
+    "`lowkeyd explain PHOTO` tells which face it is, and which presets were tried. With another [attack] preset, or "
+    "with that recogniser in its ensemble, `lowkeyd retry --weak` makes these copies again; delete those that you will "
+    "not publish."
 )
 
 

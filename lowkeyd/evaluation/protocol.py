@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from lowkeyd import config
 from lowkeyd.attack.detect import scaled
 from lowkeyd.attack.engine import Engine
+from lowkeyd.attack.networks.face_network import FaceNetwork
 from lowkeyd.errors import ConfigError, PhotoError, TryLater
 from lowkeyd.evaluation.people import Person
 from lowkeyd.folders import originals
@@ -34,6 +36,7 @@ FORMS: dict[str, Callable[[Pixels], Pixels]] = {
     "half size, JPEG 75": lambda pixels: recompress(halved(pixels)),
 }
 """What becomes of a photo after it was delivered."""
+_FALSE_ACCEPTS, _ENOUGH_PAIRS = 0.001, 10_000
 _BATCH = 16
 """Photos protected together."""
 Protect = Callable[[Sequence[Pixels], Sequence[Sequence[Face]]], list[Pixels]]
@@ -43,11 +46,12 @@ Vectors = npt.NDArray[np.float32]
 @dataclass(frozen=True)
 class Recognised:
     """What one recogniser does with photos in one form: shares of probes, 0..1, the lower the better protected; of
-    `log_rank` the reverse."""
+    `log_rank` the reverse. It takes faces for one person below the distance `threshold`."""
 
     recogniser: str
     attacked: bool
     form: str
+    threshold: float
     rank_1: float
     rank_50: float
     verified: float
@@ -85,6 +89,11 @@ class Gallery:
         self._limits = limits(settings.worker)
         self.skipped: dict[Path, str] = {}
         self._known = [known for person in people if (known := self._know(person, on_person))]
+
+    @cached_property
+    def thresholds(self) -> list[float]:
+        """Of each recogniser."""
+        return [self._threshold(number, one.network) for number, one in enumerate(self._engine.recognisers)]
 
     def __len__(self) -> int:
         return len(self._known)
@@ -146,7 +155,13 @@ class Gallery:
                     self._embed([(stored(pixels), known) for pixels, known in zip(changed, batch, strict=True)])
                 )
         recognised = (
-            Recognised(recogniser.network.name, recogniser.attacked, form, *self._rates(chosen, number, vectors[form]))
+            Recognised(
+                recogniser.network.name,
+                recogniser.attacked,
+                form,
+                self.thresholds[number],
+                *self._rates(chosen, number, vectors[form]),
+            )
             for number, recogniser in enumerate(self._engine.recognisers)
             for form in FORMS
         )
@@ -184,7 +199,20 @@ class Gallery:
         gallery = np.stack([known.gallery[recogniser] for known in self._known])
         gallery[list(chosen)] = np.concatenate([batch[recogniser] for batch in batches])
         probes = [known.probe[recogniser] for number in chosen if (known := self._known[number]).probe is not None]
-        return rates(gallery, np.stack(probes), chosen, self._engine.recognisers[recogniser].network.threshold)
+        return rates(gallery, np.stack(probes), chosen, self.thresholds[recogniser])
+
+    def _threshold(self, number: int, network: FaceNetwork) -> float:
+        """dlib's own, which is a distance that its training aimed at. Others': where one in a thousand pairs of
+        strangers of the clean gallery is accepted, if it has enough of them; else the catalogue's."""
+        if not network.unit or len(self) * (len(self) - 1) // 2 < _ENOUGH_PAIRS:
+            return network.threshold
+        return accepting(np.stack([known.gallery[number] for known in self._known]), _FALSE_ACCEPTS)
+
+
+def accepting(gallery: Vectors, rate: float) -> float:
+    """The distance below which this share of pairs of a gallery (N x D) of strangers lies."""
+    distances = [np.linalg.norm(gallery[number + 1 :] - gallery[number], axis=1) for number in range(len(gallery) - 1)]
+    return float(np.quantile(np.concatenate(distances), rate))
 
 
 def rates(gallery: Vectors, probes: Vectors, own: Sequence[int], threshold: float) -> tuple[float, float, float, float]:

@@ -4,25 +4,35 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
-_WIDTH, _HEIGHT = 900, 600
-_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 40, 90, 80
+_WIDTH, _HEIGHT = 1200, 600
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 390, 90, 80
 _PAPER, _INK, _FAINT, _GRID = (255, 255, 255), (38, 38, 38), (110, 110, 110), (226, 226, 226)
 _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
 """Okabe and Ito's, which people with any colour vision tell apart."""
 _TEXT_PX, _TITLE_PX, _DOT_PX = 15, 19, 6
+_DASH_PX, _GAP_PX = 9, 6
 _STEPS = 5
+
+
+Place = tuple[float, float]
+"""In pixels of the sheet: across, down."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line of points (x, y), each with a name; y is a share, 0..1. `start`: what y is where nothing was changed."""
+    """One line of points (x, y), each with a name; y is a share, 0..1. `start`: what y is where nothing was changed.
+    Lines that belong together have one `colour`, a number; `dashed` ones have rings for dots, which are seen around
+    others."""
 
     name: str
     points: Sequence[tuple[float, float, str]]
     start: float
+    colour: int = 0
+    dashed: bool = False
 
 
 def trade(series: Sequence[Series], *, title: str, x_name: str, y_name: str) -> bytes:
@@ -33,8 +43,8 @@ def trade(series: Sequence[Series], *, title: str, x_name: str, y_name: str) -> 
     draw.text((_LEFT, 20), title, fill=_INK, font=ImageFont.load_default(_TITLE_PX))
     _axes(draw, most, x_name, y_name)
     for number, line in enumerate(series):
-        _draw(draw, line, most, _COLOURS[number % len(_COLOURS)])
-        _legend(draw, line.name, number)
+        _draw(draw, line, most)
+        _legend(draw, line, number)
     for x, y, name in sorted((point for line in series for point in line.points), key=lambda point: point[1]):
         if not any(other > y for line in series for _, other, same in line.points if same == name):
             _name(draw, _place(x, y, most), name)  # once, above the highest of its points
@@ -49,7 +59,7 @@ def _nice(least: float) -> float:
     return next(power * digit for digit in (1, 2, 2.5, 5, 10) if power * digit > least)
 
 
-def _place(x: float, y: float, most: float) -> tuple[float, float]:
+def _place(x: float, y: float, most: float) -> Place:
     return (
         _LEFT + (_WIDTH - _LEFT - _RIGHT) * x / most,
         _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * y,
@@ -70,21 +80,48 @@ def _axes(draw: ImageDraw.ImageDraw, most: float, x_name: str, y_name: str) -> N
     draw.text((_LEFT - 60, _TOP - 26), y_name, fill=_INK, font=font)
 
 
-def _draw(draw: ImageDraw.ImageDraw, line: Series, most: float, colour: tuple[int, int, int]) -> None:
+def _draw(draw: ImageDraw.ImageDraw, line: Series, most: float) -> None:
     points = [_place(0.0, line.start, most), *(_place(x, y, most) for x, y, _ in sorted(line.points))]
-    draw.line(points, fill=colour, width=2)
-    for across, down in points:
-        draw.ellipse((across - _DOT_PX, down - _DOT_PX, across + _DOT_PX, down + _DOT_PX), fill=colour)
+    for start, end in pairwise(points):
+        _stroke(draw, start, end, line)
+    for place in points:
+        _dot(draw, place, line)
 
 
-def _name(draw: ImageDraw.ImageDraw, place: tuple[float, float], name: str) -> None:
+def _stroke(draw: ImageDraw.ImageDraw, start: Place, end: Place, line: Series) -> None:
+    length = math.dist(start, end)
+    dash, period = (_DASH_PX, _DASH_PX + _GAP_PX) if line.dashed else (length, length)
+    at = 0.0
+    while at < length:
+        share, until = at / length, min(at + dash, length) / length
+        ends = [tuple(a + (b - a) * part for a, b in zip(start, end, strict=True)) for part in (share, until)]
+        draw.line([*ends[0], *ends[1]], fill=_colour(line), width=2)
+        at += period
+
+
+def _dot(draw: ImageDraw.ImageDraw, place: Place, line: Series) -> None:
+    across, down = place
+    radius = _DOT_PX + 3 if line.dashed else _DOT_PX
+    box = (across - radius, down - radius, across + radius, down + radius)
+    draw.ellipse(box, outline=_colour(line), width=2, fill=None if line.dashed else _colour(line))
+
+
+def _colour(line: Series) -> tuple[int, int, int]:
+    return _COLOURS[line.colour % len(_COLOURS)]
+
+
+def _name(draw: ImageDraw.ImageDraw, place: Place, name: str) -> None:
+    """Right of its point, or left of it where there is no room."""
     across, down = place
     font = ImageFont.load_default(_TEXT_PX)
-    draw.text((across + _DOT_PX, down - _DOT_PX - 3), name, fill=_INK, font=font, anchor="ls")
+    fits = across + _DOT_PX + draw.textlength(name, font) < _WIDTH - _RIGHT
+    x = across + _DOT_PX if fits else across - _DOT_PX
+    draw.text((x, down - _DOT_PX - 6), name, fill=_INK, font=font, anchor="ls" if fits else "rs")
 
 
-def _legend(draw: ImageDraw.ImageDraw, name: str, number: int) -> None:
-    y = _TOP + 14 + 22 * number
-    x = _WIDTH - _RIGHT - 10
-    draw.text((x - 20, y), name, fill=_INK, font=ImageFont.load_default(_TEXT_PX), anchor="rm")
-    draw.rectangle((x - 12, y - 6, x, y + 6), fill=_COLOURS[number % len(_COLOURS)])
+def _legend(draw: ImageDraw.ImageDraw, line: Series, number: int) -> None:
+    """Right of the axes."""
+    x, y = _WIDTH - _RIGHT + 24, _TOP + 14 + 24 * number
+    _stroke(draw, (x, y), (x + 36, y), line)
+    _dot(draw, (x + 18, y), line)
+    draw.text((x + 48, y), line.name, fill=_INK, font=ImageFont.load_default(_TEXT_PX), anchor="lm")

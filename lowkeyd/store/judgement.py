@@ -26,4 +26,5 @@ def verdict_json(verdict: Verdict, **beside: str) -> str:
         for face in verdict.faces
     ]
     known = {"strength": verdict.strength, "independent": verdict.independent, "preset": verdict.preset}
-    return json.dumps(known | beside | {"faces": faces})
+    tried = {} if verdict.tried is None else {"tried": verdict.tried}
+    return json.dumps(known | tried | beside | {"faces": faces})

@@ -127,7 +127,7 @@ class Protector:
         again = [photo for photo in group if photo.weak]
         for preset in stronger:
             for photo, outcome in self._attempt(again, preset, tell):
-                yield photo.key, self._allowed(photo, _better(outcomes[photo.key], outcome))
+                yield photo.key, self._allowed(photo, _better(outcomes[photo.key], outcome, preset))
 
     def _attempt(
         self, group: list[_Found[K]], preset: str, tell: Tell[K]
@@ -229,12 +229,14 @@ def _weak_faces(faces: Sequence[Face], outcome: Protected | PhotoError | TryLate
 
 
 def _better(
-    first: Protected | PhotoError | TryLater, second: Protected | PhotoError | TryLater
+    first: Protected | PhotoError | TryLater, second: Protected | PhotoError | TryLater, preset: str
 ) -> Protected | PhotoError | TryLater:
-    """The second attempt, if less of it is recognised; else the one with less to see."""
-    if not isinstance(second, Protected):
+    """The second attempt, with `preset`, if less of it is recognised; else the one with less to see."""
+    if not isinstance(first, Protected) or not isinstance(second, Protected):
         return first
-    return second if isinstance(first, Protected) and second.verdict.exposure < first.verdict.exposure else first
+    if second.verdict.exposure < first.verdict.exposure:
+        return second
+    return replace(first, verdict=replace(first.verdict, tried=preset))
 
 
 def _is_cut(box: tuple[float, float, float, float], shape: tuple[int, ...]) -> bool:

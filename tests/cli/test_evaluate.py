@@ -41,7 +41,7 @@ def test_a_person_is_found_by_another_photo_until_it_is_protected(
     assert balanced["visibility"]["psnr_db"] > 36
     assert balanced["seconds_per_face"] > 0
     with Image.open(BytesIO(plot.read_bytes())) as picture:
-        assert picture.size == (900, 600)
+        assert picture.size == (1200, 600)
 
 
 def test_a_plot_that_has_no_folder_is_told_before_the_networks_are_loaded(lowkeyd: Lowkeyd, gallery: Path) -> None:
@@ -55,3 +55,20 @@ def test_a_preset_that_is_none_is_told_before_the_networks_are_loaded(lowkeyd: L
     assert result.code == 2
     assert "preset" in result.err
     assert "'balanced'" in result.err
+
+
+def test_gallery_and_probes_may_be_folders_of_their_own(lowkeyd: Lowkeyd, gallery: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[attack]\npreset = "subtle"\ndevice = "cpu"\n[worker]\nthreads = 1\n', encoding="utf-8")
+    for folder, number in (("gallery", 0), ("probe", 1)):
+        (tmp_path / folder).mkdir()
+        (gallery / f"eileen/{number}.png").rename(tmp_path / folder / "eileen.png")
+    result = lowkeyd("evaluate", "--gallery", tmp_path / "gallery", "--probe", tmp_path / "probe", "--config", config)
+    assert result.code == 0, result.err
+    assert "1 people protected in a gallery of 1" in result.out
+    assert "verified: the same person for dlib below 0.60" in result.out
+
+
+@pytest.mark.parametrize("named", [(), ("--gallery", "x"), ("people", "--gallery", "x", "--probe", "y")])
+def test_people_are_named_in_one_of_two_ways(lowkeyd: Lowkeyd, named: tuple[str, ...]) -> None:
+    assert lowkeyd("evaluate", *named).code == 2

@@ -31,12 +31,12 @@ JUDGE = Score("mobilefacenet", attacked=False, threshold=1.1, before=0.0, after=
               similarity_before=1.0, similarity_after=0.3)  # fmt: skip
 
 
-def deliver(home: Home, *scores: Score, name: bytes = b"me.jpg") -> None:
+def deliver(home: Home, *scores: Score, name: bytes = b"me.jpg", tried: str | None = None) -> None:
     """A photo that is done, judged by these recognisers, with its copy in the outbox."""
     home.drop(os.fsdecode(name), b"portrait")
     (home.outbox / "inbox").mkdir(exist_ok=True)
     (home.outbox / "inbox" / os.fsdecode(name)).write_bytes(b"protected")
-    verdict = Verdict((FaceVerdict((10.0, 20.0, 90.0, 110.0), True, scores, SEEN),), "balanced")
+    verdict = Verdict((FaceVerdict((10.0, 20.0, 90.0, 110.0), True, scores, SEEN),), "balanced", tried)
     judgement = Judgement(verdict_json(verdict), verdict.strength, fingerprint(config.load(home.config)), 3.5)
     with Queue(location.database(home.state)) as photos:
         photos.offer([Photo("inbox", name, Signature(1, 1))], time.time())
@@ -187,3 +187,10 @@ def test_what_is_never_looked_at_is_told_with_the_reason(lowkeyd: Lowkeyd, home:
     assert "hidden or system folder" in told[".trash/a.jpg"]
     assert "follow_symlinks is off" in told["link.jpg"]
     assert "taken once it is quiet" in told["deep/new.jpg"]
+
+
+def test_a_preset_that_was_tried_in_vain_is_told(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB, tried="strong")
+    assert "with preset balanced in 3.5 s; strong was tried too, and was no better" in told(
+        lowkeyd, home, home.inbox / "me.jpg"
+    )

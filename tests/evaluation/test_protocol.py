@@ -2,6 +2,7 @@
 
 from math import lgamma, log
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from lowkeyd import config
 from lowkeyd.evaluation.people import Person
-from lowkeyd.evaluation.protocol import FORMS, Gallery, rates
+from lowkeyd.evaluation.protocol import FORMS, Gallery, accepting, rates
 
 GALLERY = np.array([[float(x), 0.0] for x in range(100)], np.float32)
 
@@ -45,3 +46,19 @@ def test_a_photo_that_cannot_be_read_is_skipped_and_told_of(tmp_path: Path) -> N
     known = Gallery([Person("a", gone, None), Person("b", folder, None)], no_networks, config.Config(), lambda: None)
     assert len(known) == 0
     assert known.skipped == {gone: "cannot be read: No such file or directory", folder: "is not a regular file"}
+
+
+def test_a_threshold_accepts_the_wanted_share_of_strangers() -> None:
+    gallery = np.random.default_rng(0).standard_normal((200, 8)).astype(np.float32)
+    threshold = accepting(gallery, 0.01)
+    pairs = [np.linalg.norm(a - b) < threshold for n, a in enumerate(gallery) for b in gallery[n + 1 :]]
+    assert np.mean(pairs) == pytest.approx(0.01, abs=1e-4)
+
+
+def test_networks_that_compare_directions_are_asked_where_a_thousandth_of_strangers_is_accepted() -> None:
+    vectors = np.random.default_rng(0).standard_normal((150, 8)).astype(np.float32)
+    for people, unit, own in ((150, True, False), (150, False, True), (100, True, True)):
+        known = Gallery([], cast(Any, None), config.Config(), lambda: None)
+        known._known = [cast(Any, SimpleNamespace(gallery=[vector])) for vector in vectors[:people]]
+        threshold = known._threshold(0, cast(Any, SimpleNamespace(unit=unit, threshold=1.2)))
+        assert threshold == pytest.approx(1.2 if own else accepting(vectors, 0.001)), (people, unit)

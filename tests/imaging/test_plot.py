@@ -28,3 +28,15 @@ def test_a_single_point_without_any_change_is_no_error() -> None:
     content = trade([Series("a", [(0.0, 0.5, "none")], 0.5)], title="t", x_name="x", y_name="y")
     with Image.open(BytesIO(content)) as picture:
         assert picture.format == "PNG"
+
+
+def test_lines_that_lie_on_one_another_are_both_seen_and_no_name_is_cut_off() -> None:
+    points = [(0.01, 0.5, "a preset with a long name")]
+    one = Series("solid", points, 0.5, colour=0)
+    both = [one, Series("dashed", points, 0.5, colour=1, dashed=True)]
+    content = trade(both, title="t", x_name="x", y_name="y")
+    assert dots(content, (0, 114, 178))
+    assert dots(content, (213, 94, 0))
+    with Image.open(BytesIO(content)) as picture:
+        right_of_axes = np.asarray(picture)[200:515, 820:]
+    assert (right_of_axes == 255).all(), "the name stands left of a point at the edge, and the legend above"

@@ -261,6 +261,7 @@ def test_a_weak_photo_is_done_once_more_with_the_next_stronger_preset(engine: ty
     protected = copy_of(PHOTO)
     assert engine.presets == ["balanced", "strong"]
     assert (protected.verdict.strength, protected.verdict.preset) == (Strength.PROTECTED, "strong")
+    assert protected.verdict.tried is None
 
 
 def test_where_stronger_helps_nothing_the_less_visible_copy_stays(engine: type[FakeEngine]) -> None:
@@ -268,6 +269,7 @@ def test_where_stronger_helps_nothing_the_less_visible_copy_stays(engine: type[F
     protected = copy_of(PHOTO)
     assert engine.presets == ["balanced", "strong"]
     assert (protected.verdict.strength, protected.verdict.preset) == (Strength.WEAK, "balanced")
+    assert protected.verdict.tried == "strong"
 
 
 @pytest.mark.parametrize("improves", [True, False])

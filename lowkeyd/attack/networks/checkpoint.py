@@ -43,14 +43,23 @@ def fit(make: Callable[[Tensors], nn.Module], content: bytes, source: Path, kind
 
 def _faults(network: nn.Module, tensors: Tensors) -> str:
     """What does not fit, in words; nothing if all does."""
-    wanted = {name: value.shape for name, value in network.state_dict().items() if not name.endswith(_COUNTERS)}
+    own = {name: value for name, value in network.state_dict().items() if not name.endswith(_COUNTERS)}
+    wanted = {name: value.shape for name, value in own.items()}
     found = {name: value.shape for name, value in tensors.items() if not name.endswith(_COUNTERS)}
     faults = {
         "lacks": sorted(wanted.keys() - found.keys()),
         "has besides": sorted(found.keys() - wanted.keys()),
         "has in another shape": sorted(name for name in wanted.keys() & found.keys() if wanted[name] != found[name]),
+        "has as no plain numbers": sorted(
+            name for name in own.keys() & found.keys() if own[name].is_floating_point() and not _is_plain(tensors[name])
+        ),
     }
     return "; ".join(f"it {what} {_some(names)}" for what, names in faults.items() if names)
+
+
+def _is_plain(values: Tensor) -> bool:
+    """Not quantised, sparse, complex or without a place in memory."""
+    return values.is_floating_point() and values.layout == torch.strided and not values.is_meta
 
 
 def _some(names: list[str]) -> str:

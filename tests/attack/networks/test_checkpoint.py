@@ -137,3 +137,12 @@ def test_what_does_not_fit_is_named() -> None:
     assert str(refused.value) == (
         "w: not a small one: it lacks norm.weight; it has besides more; it has in another shape dense.bias"
     )
+
+
+@pytest.mark.parametrize(
+    "odd", [torch.ones(2, 3, dtype=torch.int8), torch.ones(2, 3, dtype=torch.complex64), torch.ones(2, 3).to_sparse()]
+)
+def test_weights_that_are_no_plain_numbers_are_named(odd: Tensor) -> None:
+    content = saved({"weight": odd, "bias": torch.ones(2)})
+    with pytest.raises(WeightsError, match="it has as no plain numbers weight"):
+        checkpoint.fit(lambda _: nn.Linear(3, 2), content, Path("w.pth"), "a layer")
