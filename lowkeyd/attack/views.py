@@ -2,7 +2,8 @@
 
 A recogniser will see the photo blurred, resized, mirrored and aligned a little differently. One random view per step
 (Athalye et al. 2018's expectation over transformations) protects better than the paper's two fixed ones, at a quarter
-of the cost. Draws depend on seed and step alone, so that a face comes out the same whoever shares its batch.
+of the cost. Draws depend on seed and step alone, so that a face comes out the same whoever shares its batch, but for
+what the loop makes of the last digits, in which batches of other sizes differ.
 """
 
 from collections.abc import Iterator

@@ -9,11 +9,14 @@ from collections.abc import Callable
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from lowkeyd.model import readable
+
 _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 """Source: sd-daemon(3), SD_ERR and so on."""
 _WINDOW_S = 60.0
 _PER_WINDOW = 100
 """Lines of one kind a minute: enough to see what goes on, too few to fill a disk with. Taste."""
+_OF_SEVERAL_LINES = ("exception", "trace")
 
 
 class Throttle:
@@ -41,10 +44,18 @@ class Throttle:
         return line
 
 
+def legible(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
+    """A processor of structlog's: what a stranger's file has made some library say moves no terminal's cursor."""
+    return {
+        key: readable(value) if isinstance(value, str) and key not in _OF_SEVERAL_LINES else value
+        for key, value in line.items()
+    }
+
+
 def set_up() -> None:
     """Send everything to standard error. A journal sets the time itself, and takes the priority off again."""
     in_journal = "JOURNAL_STREAM" in os.environ
-    processors: list[Processor] = [structlog.processors.add_log_level, Throttle()]
+    processors: list[Processor] = [structlog.processors.add_log_level, Throttle(), legible]
     first = ["level", "event"]
     if not in_journal:
         first.insert(0, "timestamp")

@@ -1,7 +1,7 @@
 import pytest
 import structlog
 
-from lowkeyd.cli.logs import Throttle
+from lowkeyd.cli.logs import Throttle, legible
 
 
 class Clock:
@@ -35,3 +35,8 @@ def test_a_hundred_thousand_lines_of_one_kind_are_a_hundred_a_minute_and_a_numbe
 def test_an_ordinary_log_is_passed_on_whole(kinds: int) -> None:
     throttle = Throttle(Clock())
     assert sum(len(passed(throttle, f"kind {number}", 100)) for number in range(kinds)) == 100 * kinds
+
+
+def test_no_text_of_a_stranger_moves_the_cursor_or_forges_a_line() -> None:
+    line = legible(None, "info", {"event": "failed", "reason": "damaged: \x1b[31m\nlevel=info", "photos": 3})
+    assert line == {"event": "failed", "reason": "damaged: \\x1b[31m\\nlevel=info", "photos": 3}
