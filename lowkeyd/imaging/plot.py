@@ -45,9 +45,11 @@ def trade(series: Sequence[Series], *, title: str, x_name: str, y_name: str) -> 
     for number, line in enumerate(series):
         _draw(draw, line, most)
         _legend(draw, line, number)
-    for x, y, name in sorted((point for line in series for point in line.points), key=lambda point: point[1]):
-        if not any(other > y for line in series for _, other, same in line.points if same == name):
-            _name(draw, _place(x, y, most), name)  # once, above the highest of its points
+    highest: dict[str, tuple[float, float]] = {}
+    for y, x, name in sorted((y, x, name) for line in series for x, y, name in line.points):
+        highest[name] = (x, y)
+    for name, (x, y) in highest.items():  # once, above the highest of its points
+        _name(draw, _place(x, y, most), name)
     buffer = BytesIO()
     sheet.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
@@ -77,7 +79,7 @@ def _axes(draw: ImageDraw.ImageDraw, most: float, x_name: str, y_name: str) -> N
         draw.text((x, bottom + 10), f"{share * most:.4g}", fill=_FAINT, font=font, anchor="ma")
     draw.line((*_place(0, 0, most), *_place(most, 0, most)), fill=_FAINT)
     draw.text((_WIDTH - _RIGHT, _HEIGHT - 30), x_name, fill=_INK, font=font, anchor="rm")
-    draw.text((_LEFT - 60, _TOP - 26), y_name, fill=_INK, font=font)
+    draw.text((_LEFT - 60, _TOP - 38), y_name, fill=_INK, font=font)
 
 
 def _draw(draw: ImageDraw.ImageDraw, line: Series, most: float) -> None:
