@@ -21,6 +21,7 @@ ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
 SERVICE = Path("/etc/lowkeyd/config.toml")
 """The configuration of the machine's service, if it has one."""
 _WINDOW = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+_INDEX = re.compile("[0-9]{1,3}")
 _SOCKET_PATH_BYTES = 107
 """Linux refuses longer addresses of Unix sockets, and the control socket lies in the state folder."""
 
@@ -35,6 +36,12 @@ def _absolute(path: Path) -> Path:
     if not expanded.is_absolute():
         raise ValueError(f"must be an absolute path, got '{path}'")
     return expanded
+
+
+def _word(word: str) -> str:
+    if "\0" in word:
+        raise ValueError("a command has no zeros in it")
+    return word
 
 
 def _folder_name(name: str) -> str:
@@ -162,7 +169,7 @@ class Attack(_Section):
     judges: tuple[str, ...] = ()
     models: Folder = _at_home(".local/share/lowkeyd/models")
     device: str | tuple[str, ...] = "auto"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -175,7 +182,7 @@ class Attack(_Section):
             raise ValueError("device: at least one is needed")
         for device in self.devices:
             kind, _, index = device.partition(":")
-            if device not in ("auto", "cpu") and (kind != "cuda" or not (index.isdigit() or device == "cuda")):
+            if device not in ("auto", "cpu") and (kind != "cuda" or not (_INDEX.fullmatch(index) or device == "cuda")):
                 raise ValueError(f"device: expected auto, cpu, cuda or cuda:0 and so on, got '{device}'")
         if twice := {name for names in (self.ensemble, self.judges) for name in names if names.count(name) > 1}:
             raise ValueError(f"ensemble, judges: {', '.join(sorted(twice))} can be named once")
@@ -210,7 +217,7 @@ class Metrics(_Section):
 class Hook(_Section):
     """A command of the user's own that is told what happened, as JSON on its standard input."""
 
-    command: tuple[str, ...] = ()
+    command: tuple[Annotated[str, AfterValidator(_word)], ...] = ()
     every_s: float = Field(default=3600.0, ge=1, le=_YEAR_S)
 
 
@@ -268,7 +275,7 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; `lowkeyd config init` writes one to start from") from error
-    except (OSError, ValueError) as error:  # the latter for what is no UTF-8, no TOML, and numbers of 5,000 digits
+    except (OSError, ValueError, RecursionError) as error:  # no UTF-8, no TOML, numbers of 5,000 digits, nested lists
         raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
     return parse(raw, str(path))
 

@@ -311,16 +311,20 @@ def test_once_ends_with_75_when_the_outbox_cannot_be_written_and_nothing_is_lost
     assert len(home.delivered()) == 12
 
 
-def test_an_outbox_that_refuses_a_name_that_is_no_text_is_waited_for(home: Home) -> None:
+def test_a_copy_whose_place_is_taken_and_whose_name_is_no_text_is_told_and_retried_on_request(home: Home) -> None:
     odd = os.fsdecode(b"caf\xe9")
     (home.outbox / "inbox").mkdir()
     (home.outbox / "inbox" / odd).touch()  # where the copies' folder has to be
     home.drop(f"{odd}/a.jpg", b"portrait")
     home.drop("b.jpg", b"another")
     result = home.call("run", "--once")
-    assert result.returncode == 75, result.stderr
+    assert result.returncode == 1, result.stderr
     assert r"caf\udce9" in home.photo(f"{odd}/a.jpg")["reason"]
     assert home.delivered() == {odd: b"", "b.jpg": copy(b"another")}
+    (home.outbox / "inbox" / odd).unlink()
+    assert home.call("retry").returncode == 0
+    assert home.call("run", "--once").returncode == 0
+    assert home.delivered() == {f"{odd}/a.jpg": copy(b"portrait"), "b.jpg": copy(b"another")}
 
 
 @needs_namespaces()

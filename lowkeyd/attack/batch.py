@@ -22,12 +22,15 @@ class BatchSize:
 
     def __init__(self, device: str, weights_bytes: int) -> None:
         self._gpu = torch.device(device) if device.startswith("cuda") else None
-        free = memory.available_bytes() if self._gpu is None else torch.cuda.mem_get_info(self._gpu)[0]
-        fitting = int(_SHARE * free / (_FACE_BYTES + _PER_WEIGHT * weights_bytes))
-        self.faces = self._at_first = max(1, min(_AT_FIRST, fitting))
+        self._face_bytes = _FACE_BYTES + _PER_WEIGHT * weights_bytes
         self._most = _MOST
+        self.faces = self._at_first = self._guess()
         self._calm = 0
         self._held = 0
+
+    def _guess(self) -> int:
+        free = memory.available_bytes() if self._gpu is None else torch.cuda.mem_get_info(self._gpu)[0]
+        return max(1, min(_AT_FIRST, int(_SHARE * free / self._face_bytes)))
 
     def begin(self) -> None:
         """A batch is about to begin."""
@@ -39,7 +42,7 @@ class BatchSize:
         """A batch of so many went well: on a GPU, by what it took, that many fit into what is free now."""
         self._calm += 1
         if self._calm >= _CALM:
-            self._most, self._calm = min(_MOST, 2 * self._most), 0
+            self._most, self._calm, self._at_first = min(_MOST, 2 * self._most), 0, self._guess()
         self.faces = max(1, min(self._most, self._at_first if self._gpu is None else self._fitting(self._gpu, faces)))
 
     def _fitting(self, gpu: torch.device, faces: int) -> int:

@@ -141,7 +141,8 @@ class _Transfer:
         """One connection's worth. Raises _Cut when it ends too soon."""
         tag = _remembered(self._part) if self.here else None
         with _opened(self._source.url, self.here, tag) as response:
-            if response.headers.get_content_type() == "text/html":  # what had arrived must not go for it
+            is_page = response.headers.get_content_type() == "text/html"
+            if is_page and response.status != _OUT_OF_RANGE:  # what had arrived must not go for it
                 raise FetchFailed(
                     f"{self._source.url}: a web page came instead of the file: a network's login page, or the file has"
                     " moved; fetch it again once the address opens in a browser"

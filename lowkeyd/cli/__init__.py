@@ -35,7 +35,8 @@ from lowkeyd.model import readable
 
 _EPILOG = (
     "Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder · "
-    "75 not all is done, try later · 78 the configuration or the weights need a person."
+    "74 the output cannot be written · 75 not all is done, try later · "
+    "78 the configuration, the weights or the database need a person."
 )
 
 app = typer.Typer(
@@ -88,6 +89,9 @@ app.add_typer(configure.app, name="config")
 
 def main() -> None:
     """Run the command line. What a person has to know comes as one sentence, with the right exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for as long as we run)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # rather an escape than no answer on an old terminal
@@ -97,9 +101,9 @@ def main() -> None:
         code = _code()
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at the end
-        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+        if error.errno not in (errno.ENOSPC, errno.EPIPE) or error.filename is not None:
             raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more at the end
         if error.errno == errno.ENOSPC:
             code = os.EX_IOERR
             typer.echo("lowkeyd: what it says cannot be written: the disk is full", err=True)

@@ -102,12 +102,18 @@ class Outbox:
     def read(self, path: bytes) -> bytes | None:
         """A delivered file's bytes, or None when it is not to be had: a link, a pipe or a giant is no delivery."""
         try:
-            with os.fdopen(os.open(self.absolute(path), _READ_FLAGS), "rb") as file:
+            with os.fdopen(self._opened(path), "rb") as file:
                 status = os.fstat(file.fileno())
                 is_copy = stat.S_ISREG(status.st_mode) and status.st_size <= _MAX_COPY_BYTES
                 return file.read() if is_copy else None
         except OSError:
             return None
+
+    def _opened(self, path: bytes) -> int:
+        try:
+            return os.open(self.absolute(path), _READ_FLAGS)
+        except BlockingIOError:  # a file on which a server of shares holds a lease, which it is asked to give up
+            return os.open(self.absolute(path), _READ_FLAGS & ~os.O_NONBLOCK)
 
     def place(self, temp: bytes, delivery: Delivery, ours: Delivery | None) -> bool:
         """Give the hidden file its name, once and for all. False when a foreign file holds that name."""
@@ -218,12 +224,20 @@ class Outbox:
         try:
             yield
         except OSError as error:
-            where = _without_temp(os.fsencode(error.filename or self._root))
-            if error.errno in _OF_THE_PLACE and where != self._root:
+            where = _without_temp(os.fsencode(error.filename2 or error.filename or self._root))
+            if error.errno in _OF_THE_PLACE and where != self._root and not self._is_cut_off(where):
                 reason = f"its copy cannot have its place in the outbox: {error.strerror}: {readable(where)}"
                 raise UnsupportedPhoto(reason, stage=Stage.PUBLISH, advice=_PLACE_ADVICE) from error
             reason = f"the outbox cannot be written: {error.strerror}: {readable(where)}"
             raise OutboxUnavailable(reason, advice=_READ_ONLY if error.errno == errno.EROFS else None) from error
+
+    def _is_cut_off(self, path: bytes) -> bool:
+        """Whether the root is no folder, or a link on the way below it leads nowhere, as to a disk that is away."""
+        way = [path]
+        while way[-1].startswith(self._root + b"/"):
+            way.append(os.path.dirname(way[-1]))
+        leads_nowhere = any(os.path.islink(place) and not os.path.exists(place) for place in way)
+        return leads_nowhere or not os.path.isdir(self._root)
 
 
 def _without_temp(path: bytes) -> bytes:

@@ -96,7 +96,8 @@ def coded_colour(content: bytes, kind: str) -> tuple[int, int] | None:
     a format, does not tell them so."""
     if kind == "PNG":
         numbers = png_colour(content).get(b"cICP", b"")
-        return (numbers[0], numbers[1]) if len(numbers) == _CICP_BYTES else None
+        is_told = len(numbers) == _CICP_BYTES and (numbers[0], numbers[1]) != _UNSPECIFIED
+        return (numbers[0], numbers[1]) if is_told else None
     place = content.find(b"colrnclx") if kind in ("AVIF", "HEIF") else -1
     if place < 0 or place + 12 > len(content):
         return None
@@ -106,19 +107,18 @@ def coded_colour(content: bytes, kind: str) -> tuple[int, int] | None:
 
 _PNG_COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"sBIT")
 _CICP_BYTES, _MAX_COLOUR_BYTES = 4, 32
+_UNSPECIFIED = (2, 2)
+_MAX_CHUNKS = 10_000
 
 
 def png_colour(content: bytes) -> dict[bytes, bytes]:
     """A PNG's chunks that say how its values are meant, but for the profile."""
     found: dict[bytes, bytes] = {}
-    position = 8
-    while position + 12 <= len(content):
-        size, name = int.from_bytes(content[position : position + 4], "big"), content[position + 4 : position + 8]
+    for name, body in png_chunks(content):
         if name == b"IDAT":
             break
-        if name in _PNG_COLOUR and size <= _MAX_COLOUR_BYTES:
-            found.setdefault(name, content[position + 8 : position + 8 + size])
-        position += 12 + size
+        if name in _PNG_COLOUR and len(body) <= _MAX_COLOUR_BYTES:
+            found.setdefault(name, body)
     return found
 
 
@@ -191,27 +191,35 @@ def holds_film(content: bytes, kind: str) -> bool:
     return content.find(b"ftyp", endings.end_of_jpeg(content) or len(content)) >= 0
 
 
-_PACKET, _FURTHER_PACKET = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
-_FURTHER_HEADER = len(_FURTHER_PACKET) + 32 + 4  # which packet it belongs to, its whole length; then its offset
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The names and bodies of a PNG's pieces."""
+    position = 8
+    for _ in range(_MAX_CHUNKS):
+        if position + 12 > len(content):
+            return
+        size, name = struct.unpack_from(">I4s", content, position)
+        yield name, content[position + 8 : position + 8 + size]
+        position += 12 + size
 
 
-def jpeg_packets(content: bytes) -> list[bytes]:
-    """All XMP of a JPEG: there may be several packets, and what does not fit into one segment is spread over more
-    (XMP, part 3, 1.1.3.1)."""
-    whole = [body.removeprefix(_PACKET) for body in _segments(content, 0xFFE1) if body.startswith(_PACKET)]
-    spread: dict[bytes, dict[int, bytes]] = {}
-    for body in _segments(content, 0xFFE1):
-        if body.startswith(_FURTHER_PACKET) and len(body) >= _FURTHER_HEADER + 4:
-            name = body[len(_FURTHER_PACKET) : len(_FURTHER_PACKET) + 32]
-            (offset,) = struct.unpack_from(">I", body, _FURTHER_HEADER)
-            spread.setdefault(name, {})[offset] = body[_FURTHER_HEADER + 4 :]
-    return whole + [b"".join(parts[offset] for offset in sorted(parts)) for parts in spread.values()]
+def webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Likewise of a WebP."""
+    position = 12
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(content):
+            return
+        name, size = struct.unpack_from("<4sI", content, position)
+        yield name, content[position + 8 : position + 8 + size]
+        position += 8 + size + size % 2
 
 
-def _segments(content: bytes, wanted: int) -> Iterator[bytes]:
+def segments(content: bytes, wanted: int) -> Iterator[bytes]:
     """The bodies of a JPEG's segments of a kind, before the picture itself."""
     position = 2
     while position + 4 <= len(content):
+        if content[position : position + 2] == b"\xff\xff":  # any number of them may come before a marker
+            position += 1
+            continue
         marker, size = struct.unpack_from(">HH", content, position)
         if marker == 0xFFDA or not 0xFFC0 <= marker <= 0xFFFE or size < 2:
             return
@@ -236,11 +244,14 @@ def is_lossless_webp(content: bytes) -> bool:
     return False
 
 
-def is_cropped(content: bytes) -> bool:
-    """Whether an AVIF shows but a part of what it holds (its "clean aperture")."""
+def aperture(content: bytes) -> tuple[int, int] | None:
+    """The width and height of what an AVIF shows of itself, if it says so."""
     start = content.find(b"ipco")
-    size = int.from_bytes(content[max(start - 4, 0) : max(start, 0)], "big")
-    return b"clap" in content[start : start + size]
+    place = content.find(b"clap", start, start + int.from_bytes(content[max(start - 4, 0) : max(start, 0)], "big"))
+    if start < 0 or place < 0 or place + 20 > len(content):
+        return None
+    width, width_parts, height, height_parts = struct.unpack_from(">4I", content, place + 4)
+    return width // max(1, width_parts), height // max(1, height_parts)
 
 
 def png_bits(content: bytes) -> int:

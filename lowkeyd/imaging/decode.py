@@ -144,7 +144,7 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
         raise UnsupportedPhoto(f"{kind} with {bits} bits per channel, which is not read")
     if _is_hdr(image, content, kind):
         raise UnsupportedPhoto("a picture of high dynamic range (PQ or HLG), which would look dull with eight bits")
-    if kind == "AVIF" and container.is_cropped(content):
+    if kind == "AVIF" and container.aperture(content) not in (None, image.size):
         raise UnsupportedPhoto("an AVIF of which only a part is to be shown, which is not read")
     if kind == "TIFF" and (oddity := _tiff_oddity(image)):
         raise UnsupportedPhoto(f"a TIFF with {oddity}, which is not read")
@@ -153,6 +153,7 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
 
 
 _PLANES, _SEPARATE, _EXTRA = 284, 2, 338
+_UNASSOCIATED = (2,)
 _SAMPLE_FORMAT, _SIGNED = 339, 2
 
 
@@ -161,7 +162,10 @@ def _tiff_oddity(image: Image.Image) -> str | None:
     tags: dict[int, Any] = getattr(image, "tag_v2", {})
     if _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
         return "values that have a sign"
-    return "alpha in a plane of its own" if tags.get(_PLANES) == _SEPARATE and tags.get(_EXTRA) else None
+    if tags.get(_PLANES) != _SEPARATE or not tags.get(_EXTRA):
+        return None
+    is_read = image.mode == "RGBA" and tags[_EXTRA] == _UNASSOCIATED and max(tags.get(tiff.BITS_PER_SAMPLE, (1,))) == 8
+    return None if is_read else "alpha in a plane of its own"
 
 
 def _is_hdr(image: Image.Image, content: bytes, kind: str) -> bool:
@@ -219,7 +223,8 @@ def _profile(image: Image.Image, content: bytes, kind: str, mode: str) -> object
         return own
     if kind == "PNG":
         return colorimetry.of_png(container.png_colour(content), mode)
-    return colorimetry.adobe_rgb(mode) if exif.says_adobe_rgb(image.info.get("exif")) else None
+    block = content if kind == "TIFF" else image.info.get("exif")
+    return colorimetry.adobe_rgb(mode) if exif.says_adobe_rgb(block) else None
 
 
 def _jpeg_coding(image: Image.Image) -> JpegCoding | None:

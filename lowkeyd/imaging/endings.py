@@ -11,6 +11,8 @@ from lowkeyd.imaging import tiff
 
 _RESERVED_BYTES = 1024
 """So many zeros do not end a compressed picture, but do end a file whose space was reserved before it was copied."""
+_NO_PICTURES_END = 16
+"""Coded pictures do not end in so many zeros, either."""
 _FEW_RESERVED_BYTES = 64
 """The same for a file that could not be decoded, where less is enough of a hint."""
 
@@ -26,6 +28,13 @@ def ends_early(content: bytes, container: str) -> bool:
 def explains_failure(content: bytes, container: str) -> bool:
     """Whether a file that could not be decoded lacks its end, rather than being damaged."""
     return _ends_in_zeros(content, _FEW_RESERVED_BYTES) or (_ENDINGS | _DOUBTFUL_ENDINGS)[container](content)
+
+
+def _is_reserved(content: bytes, end_of_picture: int) -> bool:
+    """Whether the end of the picture is still to come: it is zeros, and so is all that follows it."""
+    is_last = not content[end_of_picture:].strip(b"\0")
+    picture = content[:end_of_picture] or content
+    return is_last and _ends_in_zeros(picture, _NO_PICTURES_END) and _ends_in_zeros(content, _RESERVED_BYTES)
 
 
 def _ends_in_zeros(content: bytes, count: int) -> bool:
@@ -70,11 +79,11 @@ def _webp_ends_early(content: bytes) -> bool:
     while position + 8 <= size + 8:
         kind, length = struct.unpack_from("<4sI", content, position)
         if not kind.strip(b"\0"):
-            return True  # not a chunk: reserved
+            break  # not a chunk: reserved, or a careless writer's
         position += 8 + length + length % 2
         if kind in _WEBP_PICTURES:
             end_of_picture = position
-    return _ends_in_zeros(content[:end_of_picture], _RESERVED_BYTES)  # what follows may have zeros of its own
+    return _is_reserved(content, end_of_picture)
 
 
 _WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
@@ -125,7 +134,7 @@ def _boxes_end_early(content: bytes) -> bool:
         if seen >= _NEEDED_BOXES and kind not in _BOXES:
             break  # the photo is whole, and something hangs on it
         if not kind.strip(b"\0"):
-            return True  # not a box: reserved
+            break  # not a box: reserved
         if size == 0:  # by definition the last box: it goes on to the end of the file
             size = len(content) - position
         if size < 8 or not kind.isascii():
@@ -137,8 +146,7 @@ def _boxes_end_early(content: bytes) -> bool:
         end_of_data = position if kind == b"mdat" else end_of_data
     if not seen >= _NEEDED_BOXES:
         return position != len(content) or _ends_in_zeros(content, _RESERVED_BYTES)
-    data = content[:end_of_data]
-    return _ends_in_zeros(data, _RESERVED_BYTES) and not _ends_in_padded_exif(data)
+    return _is_reserved(content, end_of_data) and not _ends_in_padded_exif(content[:end_of_data])
 
 
 _EXIF, _PADDING = b"Exif\0\0", 0xEA1C
@@ -150,13 +158,12 @@ def _ends_in_padded_exif(content: bytes) -> bool:
     start = content.rfind(_EXIF, max(0, len(content) - _MAX_EXIF_BYTES))
     block = content[start + len(_EXIF) :]
     try:
-        main = tiff.read(block, tiff.first(block))
-        place = next(iter(tiff.integers(main.get(int(IFD.Exif)), tiff.order_of(block))), 0)
-        camera = tiff.read(block, place) if place else {}
+        main = tiff.first(block)
+        camera = next(iter(tiff.integers(tiff.read(block, main).get(int(IFD.Exif)), tiff.order_of(block))), 0)
+        ends = [tiff.end_of(block, place, _PADDING) for place in (main, camera) if place]
     except struct.error:
         return False
-    padded = [directory[_PADDING] for directory in (main, camera) if _PADDING in directory]
-    return start >= 0 and any(len(one.raw) >= _RESERVED_BYTES for one in padded)
+    return start >= 0 and len(block) - max(ends) < _FEW_RESERVED_BYTES
 
 
 _TIFF_DATA_TAGS = {273: 279, 324: 325}  # where strips or tiles begin: how many bytes each has

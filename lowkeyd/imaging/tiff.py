@@ -41,6 +41,18 @@ def order_of(block: bytes) -> str:
         raise struct.error("no TIFF header") from None
 
 
+def end_of(block: bytes, directory: int, tag: int) -> int:
+    """Where a field's bytes end, if they lie outside of the directory; 0 if it has none such. Raises struct.error."""
+    order = order_of(block)
+    (count,) = struct.unpack_from(order + "H", block, directory)
+    for number in range(min(count, _MAX_FIELDS)):
+        found, kind, values, place = struct.unpack_from(order + "HHII", block, directory + 2 + 12 * number)
+        size = values * _VALUE_BYTES.get(kind, 0)
+        if found == tag and size > 4:
+            return int(place + size)
+    return 0
+
+
 def first(block: bytes) -> int:
     """Where the first directory lies."""
     return int(struct.unpack_from(order_of(block) + "I", block, 4)[0])

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
     """A whole file, or the old one; `mode` is its permissions, else what the umask leaves. Raises OSError."""
-    beside = path.with_name(f".lowkeyd-{uuid.uuid4().hex}.tmp")  # in a folder of others' nobody can foresee it
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.unlink(missing_ok=True)  # a link, if somebody who can foresee the name has left one
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(beside, flags, 0o666), "wb") as file:

@@ -20,7 +20,7 @@ from lowkeyd.intake.roots import check_folders
 from lowkeyd.machine import gpu, mounts, timekeeping
 from lowkeyd.monitor.finding import Finding, Level
 from lowkeyd.store import location, lookup
-from lowkeyd.store.schema import SCHEMA_VERSION, too_new
+from lowkeyd.store.version import SCHEMA_VERSION, too_new
 
 _PROBE_S = 300.0
 """Loading torch from a cold and slow disk takes a minute."""
@@ -120,7 +120,8 @@ def database(settings: config.Config) -> Finding:
     if not os.path.lexists(path):
         return Finding(Level.FINE, "database", "none yet; `lowkeyd run` makes it")
     try:
-        fault, version = lookup.fault(path), lookup.schema(path)
+        fault = lookup.fault(path)
+        version = 0 if fault else lookup.schema(path)
     except LowkeydError as error:
         advice = "Ask as the user that lowkeyd runs as; its folder must be writable, also to be read."
         return Finding(Level.BROKEN, "database", str(error), advice)

@@ -37,9 +37,10 @@ class Hook:
     def stop(self) -> None:
         """End the command, if it runs: the daemon does not wait for it."""
         self._stopped = True
-        if self._called is not None:
+        called = self._called
+        if called is not None and called.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._called.pid, signal.SIGKILL)
+                os.killpg(called.pid, signal.SIGKILL)
 
     def turn(self, findings: list[Finding], now: float) -> None:
         """Call the command if there is something new, and enough time has passed. Raises StoreError, OSError."""
@@ -61,8 +62,10 @@ class Hook:
             "findings": [asdict(f) | {"level": f.level.name.lower()} for f in findings if f.level is not Level.FINE],
         }
         self._tried_at = now
-        # What was not delivered is told once more, but no sooner than anything else.
-        self._remember(_told(digest.last_id, health, now) if self._call(message) else told | {"tried_at": now})
+        taken = self._call(message)
+        # What was not delivered is told once more, but no sooner than anything else, unless we ended the command.
+        if taken or not self._stopped:
+            self._remember(_told(digest.last_id, health, now) if taken else told | {"tried_at": now})
 
     def _told(self, now: float) -> dict[str, Any]:
         try:
@@ -92,6 +95,7 @@ class Hook:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"},  # for us alone
                 text=True,
             )
         except OSError as error:

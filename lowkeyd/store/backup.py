@@ -43,13 +43,24 @@ def daily(database: Path, now: float) -> Path | None:
     made_at = min(now, made[-1].stat().st_mtime) if made else 0.0
     log = database.with_name(f"{database.name}-wal")
     written_at = max(path.stat().st_mtime for path in (database, log) if path.exists())
-    outgrown = bool(made) and _size(database) + _size(log) > _OUTGROWN * made[-1].stat().st_size
-    is_due = now - made_at >= (SOONER_S if outgrown else EVERY_S)
-    return make(database, "daily", now) if is_due and written_at > made_at else None
+    if written_at <= made_at or now - made_at < SOONER_S:
+        return None
+    if now - made_at >= EVERY_S:
+        return make(database, "daily", now)
+    if _bytes(database) <= _OUTGROWN * made[-1].stat().st_size:
+        return None
+    made[-1].unlink(missing_ok=True)  # those of other days stay
+    return make(database, "daily", now)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def _bytes(database: Path) -> int:
+    """What it holds, also what is still in its log."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+            pages, size = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    except sqlite3.Error as error:
+        raise StoreError(f"{database}: the database cannot be read: {error}") from error
+    return int(pages * size)
 
 
 def newest_first(state: Path, now: float) -> list[Path]:

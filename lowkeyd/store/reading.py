@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lowkeyd.errors import StoreError
+from lowkeyd.errors import StoreError, StoreTooNew
 from lowkeyd.store import location
+from lowkeyd.store.version import SCHEMA_VERSION, too_new
 
 _BUSY_S = 5.0
 WEAK = """photo INDEXED BY photo_weak
@@ -26,16 +27,19 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(connect(path)) as connection:
             yield connection
     except sqlite3.Error as error:
-        if str(error).startswith("no such") and _has_schema(path):
+        version = _version(path) if str(error).startswith("no such") else 0
+        if version > SCHEMA_VERSION:
+            raise StoreTooNew(too_new(path, version)) from error
+        if version:
             raise StoreError(f"{path}: of another version of lowkeyd; `lowkeyd run` of this one upgrades it") from error
         raise StoreError(f"{path}: the database cannot be read: {error}") from error
 
 
-def _has_schema(path: Path) -> bool:
-    """Whether a lowkeyd made this database: what is missing in it came with another version."""
+def _version(path: Path) -> int:
+    """Of lowkeyd's tables in it; 0 for none. What is missing in it came with another version."""
     with closing(connect(path)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return bool(version)
+    return int(version)
 
 
 def connect(path: Path) -> sqlite3.Connection:

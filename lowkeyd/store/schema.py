@@ -25,9 +25,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from lowkeyd.errors import StoreError, StoreTooNew
 from lowkeyd.model import Stage, State
 from lowkeyd.store import migrations
+from lowkeyd.store.version import SCHEMA_VERSION, too_new
 
-SCHEMA_VERSION = migrations.NEWEST
-"""Kept in the file as `user_version`."""
 _BUSY_MS = 30_000
 """A backup or a curious person may hold the file for a moment; that must not stop the daemon."""
 
@@ -165,14 +164,6 @@ def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
     connection.execute("PRAGMA synchronous = FULL")  # a row must not say `done` before the disk does
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-
-
-def too_new(path: Path, version: int) -> str:
-    """What to say of a database that a newer lowkeyd has written."""
-    return (
-        f"{path}: written by a newer lowkeyd (schema {version}, this one knows {SCHEMA_VERSION}): upgrade lowkeyd, or"
-        f" put backups/schema-{SCHEMA_VERSION}-*.sqlite3 in its place"
-    )
 
 
 def _migrate(engine: Engine, path: Path) -> None:

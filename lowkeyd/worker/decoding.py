@@ -1,6 +1,6 @@
 """The process in which strangers' bytes meet decoders: it holds nothing else, and its memory and time are limited.
 
-Run by `work/decoder.py`, as a program of its own, because no limit on memory can be set where CUDA lives: it reserves
+Run by `worker/decoder.py`, as a program of its own, because no limit on memory can be set where CUDA lives: it reserves
 more addresses than the machine has bytes. It ends when its connection does.
 """
 

@@ -181,4 +181,4 @@ class Supervisor:
 
 def delay_s(deaths: int) -> float:
     """How long to wait before the next start of a worker that has died so often in a row."""
-    return min(_LONGEST_DELAY_S, 2.0 ** (deaths - 1)) if deaths else 0.0
+    return min(_LONGEST_DELAY_S, 2.0 ** min(deaths - 1, 10)) if deaths else 0.0

@@ -91,3 +91,13 @@ def test_on_a_gpu_what_was_too_many_is_not_tried_again_for_a_while(card: Card) -
     assert tried[:49] == [4] * 49
     assert tried[60] == 8
     assert tried[-1] == 16
+
+
+def test_what_a_bad_moment_allowed_is_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 150_000_000)
+    size = BatchSize("cpu", 22_000_000)
+    assert size.faces == 1
+    monkeypatch.setattr(memory, "available_bytes", lambda: 64 * GB)
+    for _ in range(50):
+        size.learn(1)
+    assert size.faces == 16

@@ -255,3 +255,10 @@ def test_a_file_without_end_is_refused_before_the_disk_is_full(part: Path, monke
 def test_a_redirect_to_no_address_is_one_sentence(part: Path) -> None:
     with web(Answer(status=302, location="http://[nowhere/x")) as server, pytest.raises(FetchFailed):
         fetched(part, server.url)
+
+
+def test_a_part_that_is_whole_is_whole_though_the_server_says_so_on_a_web_page(part: Path) -> None:
+    part.write_bytes(CONTENT)
+    part.with_name(part.name + ".tag").write_text('"1"')
+    with web(Answer(CONTENT, page_out_of_range=True)) as server:
+        assert fetched(part, server.url, None) == CONTENT

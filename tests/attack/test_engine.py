@@ -220,7 +220,7 @@ def test_a_batch_that_memory_does_not_reach_for_is_halved_and_the_next_ones_are_
         return faces.x
 
     monkeypatch.setattr(engine_module, "optimise", optimise)
-    monkeypatch.setattr(engine, "_size", BatchSize("cpu"))
+    monkeypatch.setattr(engine, "_size", BatchSize("cpu", 22_000_000))
     faces = WorkingFaces.of([(portrait, face)] * 20)
     assert torch.equal(engine.optimise(faces, "balanced", lambda *step: told.append(step)), faces.x)
     assert tried == [16, 8, 4, 4, 4, 4, 4]
@@ -236,7 +236,7 @@ def test_when_there_is_no_room_for_one_face_memory_has_run_out(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(engine_module, "optimise", optimise)
-    monkeypatch.setattr(engine, "_size", BatchSize("cpu"))
+    monkeypatch.setattr(engine, "_size", BatchSize("cpu", 22_000_000))
     with pytest.raises(OutOfMemory):
         engine.differences([(portrait, face)] * 3, "balanced", lambda *_: None)
 

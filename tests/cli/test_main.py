@@ -151,3 +151,12 @@ def test_who_has_read_enough_of_health_still_gets_its_exit_code(home: Home) -> N
         assert called.stderr is not None
         called.stdout.close()
         assert (called.stderr.read(), called.wait()) == ("", 2), "no daemon runs"
+
+
+def test_closed_output_changes_no_exit_code(home: Home) -> None:
+    home.configure()
+    for command, code in (("--version", 0), ("health", 2)):
+        called = f"exec '{sys.executable}' -P -c '{PROGRAM}' {command} >&-"
+        environ = environment() | {"LOWKEYD_CONFIG": str(home.config)}
+        ended = subprocess.run(["sh", "-c", called], env=environ, stderr=subprocess.PIPE, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (code, ""), command

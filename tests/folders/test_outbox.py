@@ -1,7 +1,10 @@
 import errno
+import fcntl
 import itertools
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -329,3 +332,39 @@ def test_no_link_leads_a_copy_into_a_watched_tree(tmp_path: Path) -> None:
         outbox.write_temp(b"in/album/new", b"ours", 0)
     assert list((tmp_path / "inbox/album").iterdir()) == []
     outbox.write_temp(b"in/other", b"ours", 0)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="no leases here")
+def test_a_copy_that_a_server_of_shares_holds_a_lease_on_is_still_ours(outbox: Outbox, tmp_path: Path) -> None:
+    """As Samba does while a client has it open; the kernel asks it to let go, and whoever opens the file waits."""
+    outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    script = (
+        "import fcntl, os, signal, sys, time\n"
+        f"file = os.open({str(tmp_path / 'in/a.jpg')!r}, os.O_RDWR)\n"
+        "signal.signal(signal.SIGIO, lambda *_: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK))\n"
+        "fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n"
+        "print('held', flush=True)\n"
+        "while True: time.sleep(0.05)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        held = outbox.holds(OURS)
+        holder.kill()
+    assert held
+
+
+def test_an_album_that_is_a_link_to_a_disk_that_is_away_is_waited_for(outbox: Outbox, tmp_path: Path) -> None:
+    (tmp_path / "in").symlink_to(tmp_path / "disk/album")
+    with pytest.raises(OutboxUnavailable):
+        outbox.write_temp(b"in", b"ours", 0)
+    with pytest.raises(OutboxUnavailable):
+        outbox.write_temp(b"in/2026", b"ours", 0)
+    (tmp_path / "disk/album").mkdir(parents=True)
+    assert outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+
+
+def test_a_root_that_is_no_folder_is_no_photos_trouble(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutboxUnavailable):
+        Outbox(tmp_path / "file").write_temp(b"in", b"ours", 0)

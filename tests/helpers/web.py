@@ -14,7 +14,8 @@ class Answer:
 
     `cut`: the connection ends after so many bytes of the body; `stall`: it falls silent there instead; `dumb`: silence
     from the start. `ranges`: 206 for a wish for a part; `shift`: which then begins so many bytes too late. `length`:
-    whether the body's is told. `drip_s`: pause between its kilobytes. `kind`: its media type.
+    whether the body's is told. `drip_s`: pause between its kilobytes. `kind`: its media type; `page_out_of_range`: a
+    416 comes with a web page, as common servers send it.
     """
 
     content: bytes = b""
@@ -29,6 +30,7 @@ class Answer:
     drip_s: float = 0.0
     location: str = ""
     kind: str = "application/octet-stream"
+    page_out_of_range: bool = False
 
 
 @dataclass
@@ -94,6 +96,8 @@ def _handler(shelf: Web) -> type[BaseHTTPRequestHandler]:
             if start and start >= size:
                 self.send_response(416)
                 self.send_header("Content-Range", f"bytes */{size}")
+                if answer.page_out_of_range:
+                    self.send_header("Content-Type", "text/html")
                 self.end_headers()
                 return
             self.send_response(206 if start else answer.status)

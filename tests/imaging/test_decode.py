@@ -593,3 +593,15 @@ def test_an_avif_that_shows_but_a_part_of_itself_is_refused() -> None:
     assert decode(content, LIMITS).pixels.shape == FACE.shape
     with pytest.raises(UnsupportedPhoto, match="only a part"):
         decode(bytes(cropped), LIMITS)
+
+
+def test_alpha_in_a_plane_of_its_own_is_read_where_it_can_be() -> None:
+    import tifffile
+
+    values = np.dstack((FACE, FACE[..., 0]))
+    buffer = BytesIO()
+    planes = values.transpose(2, 0, 1)
+    tifffile.imwrite(buffer, planes, photometric="rgb", planarconfig="separate", extrasamples=["unassalpha"])
+    picture = decode(buffer.getvalue(), LIMITS)
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(np.dstack((picture.values, picture.alpha)), values)

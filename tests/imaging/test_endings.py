@@ -79,3 +79,24 @@ def test_what_hangs_on_a_whole_photo_does_not_make_it_half_a_one(name: str, trai
     assert not ends_early(content + trailer, name)
     assert ends_early(content[:-1], name)
     assert ends_early(content[:-2000] + bytes(2000), name), "reserved"
+
+
+def test_exif_with_room_for_more_before_the_picture_excuses_no_missing_end() -> None:
+    """libavif writes EXIF before the picture."""
+    content = saved(FACE, format="AVIF", speed=10, exif=padded_exif())
+    assert not ends_early(content, "AVIF")
+    assert ends_early(content[:-2000] + bytes(2000), "AVIF")
+
+
+def test_zeros_before_something_else_are_not_room_for_what_is_to_come() -> None:
+    pytest.importorskip("pillow_heif")
+    content = heif(FACE, exif=padded_exif().removeprefix(b"Exif\0\0"))
+    film = (8 + 4).to_bytes(4, "big") + b"mpvdfilm"
+    assert not ends_early(content + film, "HEIF")
+
+
+@pytest.mark.parametrize("zeros", [8, 600, 4096])
+def test_zeros_behind_a_webps_picture_do_not_make_it_half_a_one(zeros: int) -> None:
+    whole = saved(FACE, format="WEBP", quality=90)
+    content = whole[:4] + (len(whole) - 8 + zeros).to_bytes(4, "little") + whole[8:] + bytes(zeros)
+    assert not ends_early(content, "WEBP")

@@ -205,3 +205,9 @@ def test_a_database_that_cannot_be_opened_is_not_called_damaged(home: Home) -> N
     assert "damaged" not in ended.stdout
     assert "Restart lowkeyd" not in ended.stdout
     assert "its folder must be writable" in ended.stdout or "sound" in ended.stdout, ended.stderr
+
+
+def test_a_file_that_is_no_database_is_damaged(home: Home, settings: config.Config) -> None:
+    location.database(home.state).write_bytes(b"no database at all" * 100)
+    finding = doctor.database(settings)
+    assert (finding.level, "damaged" in finding.what, "Restart lowkeyd" in finding.advice) == (Level.BROKEN, True, True)

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -180,3 +181,25 @@ def test_a_command_that_hangs_is_ended_with_the_daemon(listener: Listener, photo
     one.stop()
     turn.join(10)
     assert not turn.is_alive()
+
+
+def test_a_command_that_ended_with_the_daemon_is_called_by_the_next_one(listener: Listener, photos: Queue) -> None:
+    fail(photos)
+    one = hook.Hook(config.Hook(command=("sleep", "1000"), every_s=HOUR_S), listener.state)
+    one.stop()
+    one.turn(FINE, NOW)
+    listener.turn(NOW + 60)
+    assert len(listener.heard()) == 1
+
+
+def test_a_command_in_python_finds_what_lies_beside_it(
+    tmp_path: Path, photos: Queue, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the command line sets for our own children is not for the user's."""
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    (tmp_path / "helper.py").write_text(f"told = open({str(tmp_path / 'told')!r}, 'w')")
+    (tmp_path / "tell.py").write_text("import helper, sys; helper.told.write(sys.stdin.read())")
+    fail(photos)
+    settings = config.Hook(command=(sys.executable, str(tmp_path / "tell.py")), every_s=HOUR_S)
+    hook.Hook(settings, listener.state).turn(FINE, NOW)
+    assert json.loads((tmp_path / "told").read_text())["failed"] == 1

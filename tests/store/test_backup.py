@@ -79,13 +79,21 @@ def test_backups_from_when_the_clock_was_ahead_count_as_the_oldest(path: Path) -
         assert (made.exists(), ahead[0].exists(), ahead[2].exists()) == (True, False, True)
 
 
+def offer(photos: Queue, start: int, count: int, now: float) -> None:
+    photos.offer([Photo("inbox", b"%d.jpg" % number, Signature(1, 1)) for number in range(start, start + count)], now)
+
+
 def test_a_database_that_has_outgrown_its_copy_is_copied_within_the_hour(path: Path) -> None:
     """As on the first day, whose copy is made before there is any photo."""
     now = time.time()
     with Queue(path) as photos:
-        assert backup.daily(path, now) is not None
-        photos.offer([Photo("inbox", b"%d.jpg" % number, Signature(1, 1)) for number in range(5000)], now)
+        first = backup.daily(path, now)
+        assert first is not None
+        offer(photos, 0, 3000, now)
         assert backup.daily(path, now + 60) is None
         assert backup.daily(path, now + HOUR_S + 1) is not None
-        photos.offer([Photo("inbox", b"one more.jpg", Signature(1, 1))], now)
-        assert backup.daily(path, now + 2 * HOUR_S + 2) is None, "the next one has time until tomorrow"
+        assert not first.exists(), "those of other days stay instead"
+        for hour in range(2, 24):
+            offer(photos, 3000 + hour, 1, now)
+            os.utime(path, (now + hour * HOUR_S, now + hour * HOUR_S))
+            assert backup.daily(path, now + hour * HOUR_S + 2) is None, "the next one has time until tomorrow"

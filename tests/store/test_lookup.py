@@ -1,9 +1,11 @@
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lowkeyd.errors import StoreError
+from lowkeyd.errors import StoreError, StoreTooNew
 from lowkeyd.model import Photo, Signature, Stage, State
 from lowkeyd.store import location, lookup
 from lowkeyd.store.queue import Queue
@@ -75,3 +77,14 @@ def test_a_database_that_was_not_upgraded_yet_is_one_sentence(fixture: Path, tmp
     path = restored(fixture, tmp_path / "state")
     with pytest.raises(StoreError, match="`lowkeyd run` of this one upgrades it"):
         lookup.photo(path, "inbox", b"holiday/beach.jpg")
+
+
+def test_a_newer_database_is_not_said_to_be_upgraded_by_this_version(tmp_path: Path) -> None:
+    path = location.database(tmp_path)
+    with Queue(path):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+        connection.execute("ALTER TABLE photo RENAME COLUMN delivery_path TO delivered_at")
+    with pytest.raises(StoreTooNew, match="upgrade lowkeyd"):
+        lookup.weak(path)

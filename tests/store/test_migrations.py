@@ -12,6 +12,7 @@ import pytest
 from lowkeyd.errors import StoreError
 from lowkeyd.store import location, migrations, schema
 from lowkeyd.store.queue import Queue
+from lowkeyd.store.version import SCHEMA_VERSION
 from tests.helpers.home import REPOSITORY, environment
 
 FIXTURES = sorted(Path(__file__).parent.glob("schema-*.sql"))
@@ -123,3 +124,7 @@ def test_without_room_for_a_backup_nothing_is_changed(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be backed up"):
         Queue(path)
     assert version(path) == 1
+
+
+def test_the_version_that_is_known_without_the_tables_is_the_newest() -> None:
+    assert migrations.NEWEST == SCHEMA_VERSION

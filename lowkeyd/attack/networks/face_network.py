@@ -130,7 +130,8 @@ def refuse_unattackable(ensemble: Sequence[FaceNetwork]) -> None:
     for network in ensemble:
         face = portrait(network.chip).to(_device(network.module)).requires_grad_()
         embedding = network.module(face)
-        gradient = torch.autograd.grad(embedding.square().sum(), face)[0] if embedding.requires_grad else None
+        aim = torch.arange(embedding.shape[1]).cos().to(embedding)  # its length may be the same for all faces
+        gradient = torch.autograd.grad((embedding @ aim).sum(), face)[0] if embedding.requires_grad else None
         if gradient is None or not gradient.isfinite().all() or not gradient.any():
             raise WeightsError(
                 f"'{network.name}' gives no gradient, so that it cannot be attacked; it can judge: [attack] judges"

@@ -120,10 +120,9 @@ def _wants_levels(graph: "GraphProto") -> bool:
     for node in graph.node:  # each comes after what it takes
         if names.isdisjoint(node.input) or node.op_type in _ASIDE:
             continue
-        if node.op_type in _ARITHMETIC:
-            return True
-        if node.op_type in _UNCHANGED:
-            names.update(node.output)
+        if node.op_type not in _UNCHANGED:
+            return node.op_type in _ARITHMETIC
+        names.update(node.output)
     return False
 
 

@@ -46,6 +46,8 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 _D65 = (0.3127, 0.3290)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _SAME_WITHIN = 0.003
+_LEAST_AREA = 0.01
+"""Of the triangle of primaries, twice; sRGB's is 0.11 large."""
 _SRGB = Primaries((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), _D65)
 _P3 = Primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65)
 _REC_2020 = Primaries((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65)
@@ -78,7 +80,7 @@ def adobe_rgb(mode: str) -> bytes:
 
 def coded(primaries: int, transfer: int, mode: str) -> bytes | None:
     """A profile for colours told by their numbers in ITU-T H.273; None where they are sRGB, or shown like it."""
-    name, space = _CODED_PRIMARIES.get(primaries, ("sRGB", _SRGB))
+    name, space = _CODED_PRIMARIES.get(primaries if mode == "RGB" else 0, ("sRGB", _SRGB))
     curve = _CODED_CURVES.get(transfer, _SRGB_CURVE)
     if curve is not _SRGB_CURVE:
         name += f", gamma {curve[0]:g}"
@@ -103,9 +105,16 @@ def _png_primaries(chunk: bytes) -> Primaries | None:
         return None
     numbers = [number / _PNG_SCALE for number in struct.unpack(">8I", chunk)]
     white, red, green, blue = zip(numbers[::2], numbers[1::2], strict=True)
-    if min(y for _, y in (white, red, green, blue)) < 0.01:
-        return None
-    return Primaries(red, green, blue, white)
+    return Primaries(red, green, blue, white) if _are_colours(red, green, blue, white) else None
+
+
+def _are_colours(*points: Point) -> bool:
+    """Whether such points can be primaries around a white. Some writers have their order wrong."""
+    if not all(x > 0 and y > 0 and x + y <= 1 for x, y in points):
+        return False
+    *corners, white = (np.array([x, y, 1 - x - y]) for x, y in points)
+    mixed = np.stack(corners, 1)
+    return bool(abs(np.linalg.det(mixed)) > _LEAST_AREA and (np.linalg.solve(mixed, white) > 0).all())
 
 
 def _made(name: str, primaries: Primaries, curve: Curve, mode: str) -> bytes:

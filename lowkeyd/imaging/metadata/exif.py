@@ -151,13 +151,9 @@ def _kept(directory: Directory, tags: frozenset[int] | frozenset[Base], order: s
 
 def _harmless(tag: int, value: Field, order: str) -> Field | None:
     """The field if it holds what its tag promises: a few numbers, or a text that can be read."""
-    if tag == Base.UserComment:
-        raw = value.raw.rstrip(b"\0")  # some reserve kilobytes for it
-        raw += bytes(len(raw) % 2 if raw.startswith(b"UNICODE") else 0)  # half of the last character may be a zero
-        return replace(value, raw=raw, count=len(raw)) if is_written(_comment(raw, order)) else None
-    if tag == Base.Copyright:  # the photographer's, a zero, the editor's (EXIF 3.0, 4.6.5)
-        raw = b"\0".join(value.raw.split(b"\0")[:2]).rstrip(b"\0")
-        return replace(value, raw=raw + b"\0", count=len(raw) + 1) if _is_copyright(raw) else None
+    if tag in (Base.UserComment, Base.Copyright):
+        of_bytes = value.kind in (*_TEXT_KINDS, 1, tiff.UNDEFINED)
+        return (_user_comment(value, order) if tag == Base.UserComment else _copyright(value)) if of_bytes else None
     if tag in _WINDOWS_TEXTS:
         return value if value.kind == 1 and is_written(_windows_text(value.raw)) else None
     if value.kind in _TEXT_KINDS:
@@ -168,9 +164,17 @@ def _harmless(tag: int, value: Field, order: str) -> Field | None:
     return value if value.count <= _MAX_NUMBERS else None
 
 
-def _is_copyright(raw: bytes) -> bool:
-    said = [decoded(part) for part in raw.split(b"\0") if part.strip()]
-    return bool(said) and all(map(is_written, said))
+def _user_comment(value: Field, order: str) -> Field | None:
+    raw = value.raw.rstrip(b"\0")  # some reserve kilobytes for it
+    raw += bytes(len(raw) % 2 if raw.startswith(b"UNICODE") else 0)  # half of the last character may be a zero
+    return replace(value, raw=raw, count=len(raw)) if is_written(_comment(raw, order)) else None
+
+
+def _copyright(value: Field) -> Field | None:
+    """The photographer's, a zero, the editor's (EXIF 3.0, 4.6.5)."""
+    parts = [part if is_written(decoded(part)) else b" " for part in value.raw.split(b"\0")[:2]]
+    raw = b"\0".join(parts).rstrip(b"\0 ") + b"\0"
+    return replace(value, raw=raw, count=len(raw)) if raw.strip(b"\0 ") else None
 
 
 def _comment(raw: bytes, order: str) -> str:

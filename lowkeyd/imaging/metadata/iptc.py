@@ -13,7 +13,7 @@ _MARK = 0x1C
 _MAX_DATA_SETS = 1000
 _ENVELOPE, _APPLICATION = 1, 2
 _CHARACTER_SET = (_ENVELOPE, 90)
-_KEYWORD = (_APPLICATION, 25)
+_KEYWORDS = ((_APPLICATION, 25), (_APPLICATION, 20))  # the latter are supplemental categories
 _INSTRUCTIONS = (_APPLICATION, 40)
 _PLACES = frozenset({90, 92, 95, 100, 101})
 _KEPT = _PLACES | {5, 7, 10, 15, 20, 25, 40, 55, 60, 62, 63, 65, 70, 75, 80, 85, 105, 110, 115, 116, 118, 120, 122}
@@ -37,7 +37,7 @@ class DataSet:
     @property
     def keyword(self) -> str | None:
         """If it is one."""
-        return decoded(self.value) if (self.record, self.number) == _KEYWORD else None
+        return decoded(self.value) if (self.record, self.number) in _KEYWORDS else None
 
 
 def read(block: object) -> tuple[DataSet, ...]:

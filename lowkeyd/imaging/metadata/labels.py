@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lowkeyd.imaging import container, tiff
-from lowkeyd.imaging.metadata import exif, iptc, people, xmp
+from lowkeyd.imaging.metadata import exif, iptc, packets, people, xmp
 from lowkeyd.imaging.metadata.exif import NO_EXIF, Exif
 from lowkeyd.imaging.metadata.iptc import DataSet
 from lowkeyd.imaging.metadata.text import decoded, is_written
@@ -44,7 +44,7 @@ def gather(image: Image.Image, content: bytes, kind: str) -> tuple[Labels, int]:
     kept, orientation = exif.read(block)
     labels = Labels(
         kept,
-        xmp.read(packet, container.jpeg_packets(content) if kind == "JPEG" else ()),
+        xmp.read(packet, packets.of_file(content, kind)),
         iptc.read(captions),
         _texts(image, kind),
         _dpi(image),

@@ -21,15 +21,20 @@ _BRANCHES = frozenset({
 def in_branches(keywords: Iterable[str]) -> Iterator[str]:
     """Names, casefolded, that keywords give by standing in a branch for people."""
     for keyword in keywords:
-        for one in _LISTED.split(keyword):
+        for one in _readings(keyword):
             yield from _below_branch(_parts(one))
 
 
 def is_named(keyword: str, names: frozenset[str]) -> bool:
     """Whether the keyword tells who is in the photo."""
-    listed = [_parts(one) for one in _LISTED.split(keyword)]  # some programs write them all as one
-    said = {folded(keyword), *(part for parts in listed for part in parts)}
-    return any(map(_below_branch, listed)) or not names.isdisjoint(said)
+    read = [_parts(one) for one in _readings(keyword)]
+    said = {folded(keyword), *(part for parts in read for part in parts)}
+    return any(map(_below_branch, read)) or not names.isdisjoint(said)
+
+
+def _readings(keyword: str) -> list[str]:
+    """A comma may stand in a name, or between keywords, which some programs write all as one."""
+    return [keyword, *keyword.split(";"), *_LISTED.split(keyword)]
 
 
 def folded(name: str) -> str:

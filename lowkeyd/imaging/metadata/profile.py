@@ -7,7 +7,7 @@ from lowkeyd.imaging.metadata.text import MAX_CHARACTERS
 _MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 HEADER_BYTES = 128
 _ID = slice(84, 100)  # a checksum of the profile
-_MAX_PARTS = 100
+_MAX_PARTS, _MAX_OVERLAP = 100, 2
 
 _COLOUR_PARTS = frozenset({
     b"wtpt", b"bkpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"chad", b"chrm", b"cicp", b"lumi",
@@ -38,11 +38,14 @@ def keep_profile(profile: object, mode: str) -> bytes | None:
 
 def _parts(profile: bytes) -> list[tuple[bytes, bytes]]:
     (count,) = struct.unpack_from(">I", profile, HEADER_BYTES)
-    parts = []
+    parts, places = [], dict[int, int]()
     for number in range(min(count, _MAX_PARTS)):
         name, start, size = struct.unpack_from(">4sII", profile, HEADER_BYTES + 4 + 12 * number)
         if start < HEADER_BYTES or start + size > len(profile):
             raise struct.error("a part lies beyond the end")
+        places[start] = max(size, places.get(start, 0))
+        if sum(places.values()) > _MAX_OVERLAP * len(profile):
+            raise struct.error("parts lie over one another")
         parts.append((name, profile[start : start + size]))
     return parts
 

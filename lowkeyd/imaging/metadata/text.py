@@ -13,8 +13,7 @@ _NOT_WRITTEN = frozenset({"Cc", "Cs"})
 
 def is_written(text: str) -> bool:
     """Whether a person or a camera may have meant it to be read."""
-    words = text.split()
-    if not words or len(text) > MAX_CHARACTERS or max(map(len, words)) > _MAX_WORD:
+    if len(text) > MAX_CHARACTERS or not (words := text.split()) or max(map(len, words)) > _MAX_WORD:
         return False
     return all(character in _LAYOUT or unicodedata.category(character) not in _NOT_WRITTEN for character in text)
 

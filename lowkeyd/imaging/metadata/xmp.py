@@ -16,7 +16,7 @@ from lowkeyd.imaging.metadata.text import is_tracking, is_written
 
 MAX_PACKET_BYTES = 60_000
 """What fits into one segment of a JPEG, with room for its header."""
-_MAX_SOURCE_CHARACTERS = 4_000_000
+_MAX_SOURCE_CHARACTERS = 32_000_000
 _MAX_ITEMS = 500
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -25,10 +25,13 @@ _LISTS = {f"{{{_RDF}}}{kind}": kind for kind in ("Alt", "Bag", "Seq")}
 _ITEM = f"{{{_RDF}}}li"
 _DESCRIPTION = f"{{{_RDF}}}Description"
 _RESOURCE = f"{{{_RDF}}}resource"
-_ENCODINGS = (
-    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
+_MARKED = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
+_FEW = 4
+_INSTRUCTION = re.compile(r"<\?[^>]*>")
+"""The packet's wrapper, and declarations of encodings that it is no longer in."""
 _FORBIDDEN = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 """XMP needs no document type, and entities can be made to multiply."""
 
@@ -85,6 +88,7 @@ _KEPT_TAGS, _PLACE_TAGS = _table(_KEPT), _table(_OF_PLACE)
 
 _KEYWORDS = frozenset({
     ("dc", "subject"), ("lr", "hierarchicalSubject"), ("digiKam", "TagsList"), ("MicrosoftPhoto", "LastKeywordXMP"),
+    ("photoshop", "SupplementalCategories"),
 })  # fmt: skip
 _PERSON_TAGS = frozenset(
     {
@@ -100,6 +104,8 @@ _PERSON_TAGS = frozenset(
     }
 )
 """Where programs write who is in the photo. None of them goes along."""
+_OF_NOBODY = frozenset(f"{{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}}{name}" for name in ("rCtype", "rRole"))
+"""What kind of region it is, which has a name too."""
 
 _MARKER_NAMESPACE = "urn:lowkeyd:1.0:"
 _MARKER_TAG = f"{{{_MARKER_NAMESPACE}}}Protected"
@@ -168,9 +174,9 @@ def read(packet: object, others: Iterable[bytes] = ()) -> Xmp:
 
 
 def _read(packet: object) -> Xmp:
-    if not packet:
-        return NO_XMP
     text = _text(packet)
+    if text is not None and not text.strip():
+        return NO_XMP
     if text is None or len(text) > _MAX_SOURCE_CHARACTERS or _FORBIDDEN.search(text):
         return _UNREAD
     try:
@@ -187,23 +193,41 @@ def _read(packet: object) -> Xmp:
 
 
 def _text(packet: object) -> str | None:
-    """What a packet says, in whichever of its encodings; None for none."""
-    if not isinstance(packet, bytes):
-        return packet if isinstance(packet, str) else None
-    try:
-        text = packet.decode(next((name for mark, name in _ENCODINGS if packet.startswith(mark)), "utf-8"))
-    except UnicodeDecodeError:
+    """What a packet says, in whichever of its encodings, without its wrapper; None for what is no text."""
+    if packet is None:
+        return ""
+    if isinstance(packet, bytes):
+        packet = _decoded(packet)
+    if not isinstance(packet, str):
         return None
-    text = text.strip("\ufeff\0 \n\r\t")
-    return None if "\0" in text else text
+    text = packet.strip("\ufeff\0 \n\r\t")
+    return None if "\0" in text else _INSTRUCTION.sub("", text)
+
+
+def _decoded(packet: bytes) -> str | None:
+    """By its mark, or else by where its zeros stand, since most letters are Latin ones."""
+    marked = [name for mark, name in _MARKED if packet.startswith(mark)]
+    high, low = packet[::2].count(0), packet[1::2].count(0)
+    if not marked and abs(high - low) > len(packet) / _FEW:
+        marked = ["utf-16-be" if high > low else "utf-16-le"]
+    for encoding in marked or ("utf-8", "latin-1"):
+        try:
+            return packet.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
 
 
 def _people(root: ElementTree.Element) -> Iterator[str]:
-    for element in root.iter():
-        texts = [text for tag, text in element.attrib.items() if tag in _PERSON_TAGS]
+    """Who is named, outside of what speaks of other things by the same words."""
+    left = [root]
+    while left:
+        element = left.pop()
+        yield from (folded(text) for tag, text in element.attrib.items() if tag in _PERSON_TAGS and text.strip())
         if element.tag in _PERSON_TAGS:
-            texts += [inner.text or "" for inner in element.iter()]
-        yield from (folded(text) for text in texts if text.strip())
+            yield from (folded(text) for text in element.itertext() if text.strip())
+        elif element.tag not in _OF_NOBODY:
+            left.extend(element)
 
 
 def _descriptions(root: ElementTree.Element) -> Iterator[ElementTree.Element]:

@@ -99,7 +99,8 @@ def test_a_comment_is_kept_in_whichever_letters_and_its_padding_is_not(written: 
         (b"A Photographer\0", None),
         (b"\x93quoted\x94\0", None),
         (b"A Photographer\0An Editor\0" + PREVIEW, b"A Photographer\0An Editor\0"),
-        (b"A Photographer\0" + PREVIEW.replace(b"\0", b"\1"), ...),
+        (b"A Photographer\0" + PREVIEW.replace(b"\0", b"\1"), b"A Photographer\0"),
+        (PREVIEW.replace(b"\0", b"\1") + b"\0", ...),
     ],
 )
 def test_the_copyrights_of_photographer_and_editor_are_kept(written: bytes, kept: object) -> None:

@@ -245,6 +245,10 @@ def with_packets(*packets: bytes) -> bytes:
 
 WHO = b"<Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>Alice</rdf:li></rdf:Bag></Iptc4xmpExt:PersonInImage>"
 NAMING = packet_of(WHO.decode(), 'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"')
+MORE = packet_of("", f'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{"0" * 32}"')
+EMPTY = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>  <?xpacket end="w"?>'
+DECLARED = b'<?xml version="1.0" encoding="ISO-8859-1"?>'
+LATIN = DECLARED + NAMING.replace(b"Alice", b"Alice</rdf:li><rdf:li>Zo\xeb")
 PLAIN, SPREAD = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32
 HALVES = [
     SPREAD + struct.pack(">II", len(NAMING), start) + NAMING[start : start + 300]
@@ -259,7 +263,11 @@ HALVES = [
         ((PLAIN + NAMING,), [b"beach"]),
         ((PLAIN + NAMING.decode().encode("utf-16"),), [b"beach"]),
         ((PLAIN + NAMING, PLAIN + packet_of("")), [b"beach"]),
-        ((PLAIN + packet_of(""), *reversed(HALVES)), [b"beach"]),
+        ((PLAIN + MORE, *reversed(HALVES)), [b"beach"]),
+        ((PLAIN + packet_of(""), HALVES[0]), [b"Alice", b"beach"]),
+        ((PLAIN + b"\0" * 50, PLAIN + EMPTY), [b"Alice", b"beach"]),
+        ((PLAIN + b"\0" + NAMING,), [b"beach"]),
+        ((PLAIN + LATIN,), [b"beach"]),
         ((PLAIN + NAMING[:-20],), []),
     ],
 )
@@ -341,3 +349,27 @@ def test_exiftool_finds_nothing_said_under_privacy_but_the_mark(name: str) -> No
     said = groups - {"ExifTool", "System", "File", "JFIF", "PNG", "RIFF", "Composite", "Meta", "PNG-pHYs", "QuickTime"}
     said -= {"IFD0", "XMP-x", "ItemList"} if name == "TIFF" else {"XMP-x", "ItemList"}
     assert said == {"XMP-lowkeyd"}
+
+
+def with_fill(content: bytes) -> bytes:
+    """The same JPEG with fill bytes before its first segment of XMP, as the standard allows."""
+    place = content.index(b"\xff\xe1")
+    return content[:place] + b"\xff\xff" + content[place:]
+
+
+def test_names_are_found_behind_fill_bytes_and_in_every_packet_of_a_png() -> None:
+    kept = decode(with_fill(with_packets(PLAIN + NAMING, PLAIN + packet_of(""))), LIMITS).labels.iptc
+    assert [one.value for one in kept if one.number == 25] == [b"beach"]
+    keywords = "<dc:subject><rdf:Bag><rdf:li>Alice</rdf:li><rdf:li>beach</rdf:li></rdf:Bag></dc:subject>"
+    raw = f"\nxmp\n{len(NAMING):8}\n{NAMING.hex()}\n"
+    for name, text in (("XML:com.adobe.xmp", NAMING.decode()), ("Raw profile type xmp", raw)):
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt(name, text) if name.startswith("XML") else texts.add_text(name, text, zip=True)
+        texts.add_itxt("XML:com.adobe.xmp", packet_of(keywords).decode())
+        assert decode(saved(FACE, format="PNG", pnginfo=texts), LIMITS).labels.xmp.keywords == ("beach",)
+
+
+@pytest.mark.parametrize("points", [[31270, 32900] * 4, [64000, 33000, 31270, 32900, 30000, 60000, 15000, 6000]])
+def test_primaries_that_can_be_none_do_not_count(points: list[int]) -> None:
+    chunks = {"gAMA": SRGB_GAMMA, "cHRM": struct.pack(">8I", *points)}
+    assert decode(png_with(**chunks), LIMITS).space == SRGB

@@ -33,11 +33,12 @@ def windows(text: str) -> exif.Exif:
         *(("People/Alice", True), ("people|Friends|Alice", True), ("Alice", True), ("Friends/ALICE", True)),
         *(("Keywords|People|Dora", True), ("People\\Dora", True), ("/2020/trip", False), ("AC//DC", False)),
         *(("beach, Alice", True), ("Dora;People/Dora", True), ("People, beach", False)),
+        *(("Family|Smith, John", True), ("Smith, John; beach", True)),
         *(("People", False), ("beach", False), ("24/7", False), ("Alice Springs", False), ("", False)),
     ],
 )
 def test_keywords_that_tell_who_is_in_the_photo(keyword: str, named: bool) -> None:
-    assert people.is_named(keyword, frozenset({"alice"})) is named
+    assert people.is_named(keyword, frozenset({"alice", "smith, john"})) is named
 
 
 def test_accents_are_the_same_however_they_are_written() -> None:
@@ -46,6 +47,7 @@ def test_accents_are_the_same_however_they_are_written() -> None:
         people.is_named(one, frozenset({people.folded(other)})) for one, other in ((composed, apart), (apart, composed))
     )
     assert list(people.in_branches(["People|", "People/"])) == []
+    assert "smith, john" in list(people.in_branches(["People/Smith, John"]))
 
 
 def test_names_of_faces_and_branches_are_no_keywords_any_more() -> None:
