@@ -70,7 +70,7 @@ def protect(
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
     if run.unjudged:
-        console.print(_UNJUDGED, style="yellow", markup=False)
+        console.print(_UNJUDGED, style="yellow", markup=False, soft_wrap=True)
     raise typer.Exit(1 if run.failed else 0)
 
 
