@@ -225,19 +225,19 @@ class Outbox:
             yield
         except OSError as error:
             where = _without_temp(os.fsencode(error.filename2 or error.filename or self._root))
-            if error.errno in _OF_THE_PLACE and where != self._root and not self._is_cut_off(where):
+            if error.errno in _OF_THE_PLACE and where != self._root and not self._is_cut_off(where, error):
                 reason = f"its copy cannot have its place in the outbox: {error.strerror}: {readable(where)}"
                 raise UnsupportedPhoto(reason, stage=Stage.PUBLISH, advice=_PLACE_ADVICE) from error
             reason = f"the outbox cannot be written: {error.strerror}: {readable(where)}"
             raise OutboxUnavailable(reason, advice=_READ_ONLY if error.errno == errno.EROFS else None) from error
 
-    def _is_cut_off(self, path: bytes) -> bool:
+    def _is_cut_off(self, path: bytes, error: OSError) -> bool:
         """Whether the root is no folder, or a link on the way below it leads nowhere, as to a disk that is away."""
         way = [path]
         while way[-1].startswith(self._root + b"/"):
             way.append(os.path.dirname(way[-1]))
         leads_nowhere = any(os.path.islink(place) and not os.path.exists(place) for place in way)
-        return leads_nowhere or not os.path.isdir(self._root)
+        return (leads_nowhere and error.errno != errno.ELOOP) or not os.path.isdir(self._root)
 
 
 def _without_temp(path: bytes) -> bytes:

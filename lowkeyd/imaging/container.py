@@ -199,6 +199,8 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         size, name = struct.unpack_from(">I4s", content, position)
         yield name, content[position + 8 : position + 8 + size]
+        if name == b"IEND":
+            return
         position += 12 + size
 
 

@@ -163,7 +163,7 @@ def _ends_in_padded_exif(content: bytes) -> bool:
         ends = [tiff.end_of(block, place, _PADDING) for place in (main, camera) if place]
     except struct.error:
         return False
-    return start >= 0 and len(block) - max(ends) < _FEW_RESERVED_BYTES
+    return start >= 0 and len(block) - max(ends, default=0) < _FEW_RESERVED_BYTES
 
 
 _TIFF_DATA_TAGS = {273: 279, 324: 325}  # where strips or tiles begin: how many bytes each has

@@ -18,8 +18,9 @@ _OUTGROWN = 2
 """So many times as large as its copy, a database has been half forgotten by it."""
 
 
-def make(database: Path, kind: str, now: float) -> Path:
-    """Copy the database; older copies of this kind go. Raises StoreError, leaving nothing half-made behind."""
+def make(database: Path, kind: str, now: float, instead_of: Path | None = None) -> Path:
+    """Copy the database; older copies of this kind go, and `instead_of` before them. Raises StoreError, leaving
+    nothing half-made behind."""
     folder = location.backups(database.parent)
     target = folder / f"{kind}-{_stamp(now)}.sqlite3"
     half = target.with_suffix(".half")
@@ -27,6 +28,8 @@ def make(database: Path, kind: str, now: float) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         _copy(database, half)
         half.replace(target)
+        if instead_of is not None:
+            instead_of.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
         with contextlib.suppress(OSError):
             half.unlink(missing_ok=True)
@@ -49,8 +52,7 @@ def daily(database: Path, now: float) -> Path | None:
         return make(database, "daily", now)
     if _bytes(database) <= _OUTGROWN * made[-1].stat().st_size:
         return None
-    made[-1].unlink(missing_ok=True)  # those of other days stay
-    return make(database, "daily", now)
+    return make(database, "daily", now, instead_of=made[-1])  # those of other days stay
 
 
 def _bytes(database: Path) -> int:

@@ -368,3 +368,9 @@ def test_a_root_that_is_no_folder_is_no_photos_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutboxUnavailable):
         Outbox(tmp_path / "file").write_temp(b"in", b"ours", 0)
+
+
+def test_a_link_to_itself_is_no_disk_that_is_away(outbox: Outbox, tmp_path: Path) -> None:
+    (tmp_path / "in").symlink_to(tmp_path / "in")
+    with pytest.raises(UnsupportedPhoto):
+        outbox.write_temp(b"in/album", b"ours", 0)

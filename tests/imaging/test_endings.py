@@ -100,3 +100,11 @@ def test_zeros_behind_a_webps_picture_do_not_make_it_half_a_one(zeros: int) -> N
     whole = saved(FACE, format="WEBP", quality=90)
     content = whole[:4] + (len(whole) - 8 + zeros).to_bytes(4, "little") + whole[8:] + bytes(zeros)
     assert not ends_early(content, "WEBP")
+
+
+def test_a_heif_that_was_cut_right_behind_its_exifs_mark_ends_early() -> None:
+    pytest.importorskip("pillow_heif")
+    content = heif(FACE)
+    start = content.index(b"mdat") + 4
+    cut = content[:start] + b"x" * 40 + b"Exif\0\0MM\0*"
+    assert ends_early(cut + bytes(len(content) - len(cut)), "HEIF")

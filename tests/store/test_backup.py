@@ -97,3 +97,19 @@ def test_a_database_that_has_outgrown_its_copy_is_copied_within_the_hour(path: P
             offer(photos, 3000 + hour, 1, now)
             os.utime(path, (now + hour * HOUR_S, now + hour * HOUR_S))
             assert backup.daily(path, now + hour * HOUR_S + 2) is None, "the next one has time until tomorrow"
+
+
+def test_the_last_backup_goes_only_once_the_next_one_is_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Queue(path) as photos:
+        first = backup.daily(path, now)
+        assert first is not None
+        offer(photos, 0, 3000, now)
+        monkeypatch.setattr(backup, "_copy", full)
+        with pytest.raises(StoreError):
+            backup.daily(path, now + HOUR_S + 1)
+        assert first.exists()

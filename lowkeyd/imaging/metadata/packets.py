@@ -1,12 +1,16 @@
 """Where XMP stands in a file: programs look for one packet, and there may be several."""
 
 import binascii
+import re
 import struct
 import zlib
+from collections.abc import Iterable
+from itertools import islice
 
 from lowkeyd.imaging import container
 
-_MAX_PACKET_BYTES = 64_000_000
+_MAX_PACKETS, _MAX_PACKET_BYTES = 8, 40_000_000
+_NAMES = re.compile(rb"[0-9A-Fa-f]{32}")
 _UNREADABLE = b"<"
 _PACKET, _FURTHER_PACKET = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _FURTHER_HEADER = len(_FURTHER_PACKET) + 32 + 4  # which packet it belongs to, its whole length; then its offset
@@ -15,29 +19,32 @@ _FURTHER_HEADER = len(_FURTHER_PACKET) + 32 + 4  # which packet it belongs to, i
 def of_file(content: bytes, kind: str) -> list[bytes]:
     """All XMP of a JPEG, PNG or WebP: there may be several packets."""
     if kind == "JPEG":
-        return _jpeg_packets(content)
-    if kind == "WEBP":
-        return [body for name, body in container.webp_chunks(content) if name == b"XMP "]
-    if kind == "PNG":
-        return [packet for name, body in container.png_chunks(content) if (packet := _png_packet(name, body))]
-    return []
+        found: Iterable[bytes] = _jpeg_packets(content)
+    elif kind == "WEBP":
+        found = (body for name, body in container.webp_chunks(content) if name == b"XMP ")
+    elif kind == "PNG":
+        found = (packet for name, body in container.png_chunks(content) if (packet := _png_packet(name, body)))
+    else:
+        return []
+    packets = list(islice(found, _MAX_PACKETS + 1))
+    return packets if len(packets) <= _MAX_PACKETS else [*packets[:_MAX_PACKETS], _UNREADABLE]
 
 
 def _jpeg_packets(content: bytes) -> list[bytes]:
-    """What does not fit into one segment is spread over more, which the packet before names (XMP, part 3, 1.1.3.1)."""
+    """What does not fit into one segment is spread over more, which the packet before names (XMP, part 3, 1.1.3.1).
+    Parts of an older one that nobody names may have been left behind."""
     bodies = list(container.segments(content, 0xFFE1))
     whole = [body.removeprefix(_PACKET) for body in bodies if body.startswith(_PACKET)]
+    named = {name for packet in whole for name in _NAMES.findall(packet)}
     spread: dict[bytes, dict[int, bytes]] = {}
+    lengths: dict[bytes, int] = {}
     for body in bodies:
         if body.startswith(_FURTHER_PACKET) and len(body) >= _FURTHER_HEADER + 4:
             name = body[len(_FURTHER_PACKET) : len(_FURTHER_PACKET) + 32]
-            (offset,) = struct.unpack_from(">I", body, _FURTHER_HEADER)
+            lengths[name], offset = struct.unpack_from(">II", body, _FURTHER_HEADER - 4)
             spread.setdefault(name, {})[offset] = body[_FURTHER_HEADER + 4 :]
-    return whole + [
-        b"".join(parts[offset] for offset in sorted(parts))
-        for name, parts in spread.items()
-        if any(name in packet for packet in whole)
-    ]
+    joined = {name: b"".join(parts[offset] for offset in sorted(parts)) for name, parts in spread.items()}
+    return whole + [packet for name, packet in joined.items() if name in named or len(packet) == lengths[name]]
 
 
 def _png_packet(name: bytes, body: bytes) -> bytes | None:

@@ -34,7 +34,9 @@ def is_named(keyword: str, names: frozenset[str]) -> bool:
 
 def _readings(keyword: str) -> list[str]:
     """A comma may stand in a name, or between keywords, which some programs write all as one."""
-    return [keyword, *keyword.split(";"), *_LISTED.split(keyword)]
+    listed = _LISTED.split(keyword)
+    are_several = any(map(_BETWEEN.search, listed[1:]))  # each with branches of its own
+    return listed if are_several else [keyword, *keyword.split(";"), *listed]
 
 
 def folded(name: str) -> str:

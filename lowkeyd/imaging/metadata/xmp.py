@@ -16,7 +16,7 @@ from lowkeyd.imaging.metadata.text import is_tracking, is_written
 
 MAX_PACKET_BYTES = 60_000
 """What fits into one segment of a JPEG, with room for its header."""
-_MAX_SOURCE_CHARACTERS = 32_000_000
+_MAX_SOURCE_CHARACTERS, _MAX_TAGS = 32_000_000, 300_000
 _MAX_ITEMS = 500
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -30,7 +30,8 @@ _MARKED = (
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 _FEW = 4
-_INSTRUCTION = re.compile(r"<\?[^>]*>")
+_DECLARED, _DECLARED_BYTES = re.compile(rb"encoding=[\"']([A-Za-z0-9._-]+)"), 200
+_INSTRUCTION = re.compile(r"<\?[^<>]*>")
 """The packet's wrapper, and declarations of encodings that it is no longer in."""
 _FORBIDDEN = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 """XMP needs no document type, and entities can be made to multiply."""
@@ -177,7 +178,7 @@ def _read(packet: object) -> Xmp:
     text = _text(packet)
     if text is not None and not text.strip():
         return NO_XMP
-    if text is None or len(text) > _MAX_SOURCE_CHARACTERS or _FORBIDDEN.search(text):
+    if text is None or _FORBIDDEN.search(text) or not _is_readable(text):
         return _UNREAD
     try:
         root = ElementTree.fromstring(text)
@@ -190,6 +191,11 @@ def _read(packet: object) -> Xmp:
         for one in _properties(description):
             found.setdefault((one.prefix, one.name), one)
     return Xmp(tuple(found.values()), marked, frozenset(_people(root)))
+
+
+def _is_readable(text: str) -> bool:
+    """In seconds: long packets hold a few large pictures, not many small elements."""
+    return len(text) <= _MAX_SOURCE_CHARACTERS and text.count("<") <= _MAX_TAGS
 
 
 def _text(packet: object) -> str | None:
@@ -205,29 +211,32 @@ def _text(packet: object) -> str | None:
 
 
 def _decoded(packet: bytes) -> str | None:
-    """By its mark, or else by where its zeros stand, since most letters are Latin ones."""
+    """By its mark, or else by where its zeros stand, since most letters are Latin ones; or as it says itself."""
     marked = [name for mark, name in _MARKED if packet.startswith(mark)]
     high, low = packet[::2].count(0), packet[1::2].count(0)
     if not marked and abs(high - low) > len(packet) / _FEW:
         marked = ["utf-16-be" if high > low else "utf-16-le"]
-    for encoding in marked or ("utf-8", "latin-1"):
+    declared = [name.decode("ascii") for name in _DECLARED.findall(packet[:_DECLARED_BYTES])]
+    for encoding in marked or ("utf-8", *declared):
         try:
             return packet.decode(encoding)
-        except UnicodeDecodeError:
+        except (UnicodeError, LookupError):
             continue
     return None
 
 
 def _people(root: ElementTree.Element) -> Iterator[str]:
     """Who is named, outside of what speaks of other things by the same words."""
-    left = [root]
+    left = [(root, False)]
     while left:
-        element = left.pop()
-        yield from (folded(text) for tag, text in element.attrib.items() if tag in _PERSON_TAGS and text.strip())
-        if element.tag in _PERSON_TAGS:
-            yield from (folded(text) for text in element.itertext() if text.strip())
-        elif element.tag not in _OF_NOBODY:
-            left.extend(element)
+        element, is_inside = left.pop()
+        if element.tag in _OF_NOBODY:
+            continue
+        is_person = is_inside or element.tag in _PERSON_TAGS
+        texts = [text for tag, text in element.attrib.items() if tag in _PERSON_TAGS]
+        texts += [element.text] if is_person and element.text else []
+        yield from (folded(text) for text in texts if text.strip())
+        left.extend((child, is_person) for child in element)
 
 
 def _descriptions(root: ElementTree.Element) -> Iterator[ElementTree.Element]:

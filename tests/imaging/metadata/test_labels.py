@@ -265,6 +265,8 @@ HALVES = [
         ((PLAIN + NAMING, PLAIN + packet_of("")), [b"beach"]),
         ((PLAIN + MORE, *reversed(HALVES)), [b"beach"]),
         ((PLAIN + packet_of(""), HALVES[0]), [b"Alice", b"beach"]),
+        ((PLAIN + packet_of(""), *HALVES), [b"beach"]),
+        ((PLAIN + NAMING.replace(b"Alice", b"Alice\xc3"),), []),
         ((PLAIN + b"\0" * 50, PLAIN + EMPTY), [b"Alice", b"beach"]),
         ((PLAIN + b"\0" + NAMING,), [b"beach"]),
         ((PLAIN + LATIN,), [b"beach"]),

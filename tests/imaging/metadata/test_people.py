@@ -48,6 +48,7 @@ def test_accents_are_the_same_however_they_are_written() -> None:
     )
     assert list(people.in_branches(["People|", "People/"])) == []
     assert "smith, john" in list(people.in_branches(["People/Smith, John"]))
+    assert list(people.in_branches(["People|Alice; Places|Paris"])) == ["alice"]
 
 
 def test_names_of_faces_and_branches_are_no_keywords_any_more() -> None:

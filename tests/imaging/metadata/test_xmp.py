@@ -1,5 +1,7 @@
 """Of an XMP packet, named texts go along in a packet of our own, and our mark is found wherever it stands."""
 
+import time
+
 import pytest
 
 from lowkeyd.imaging.metadata.xmp import MAX_PACKET_BYTES, NO_XMP, Property, Xmp, packet, read
@@ -117,3 +119,20 @@ def test_whom_another_packet_of_the_file_names_is_known() -> None:
 
 def test_a_packet_that_is_a_string_is_read_too() -> None:
     assert read(xmp_with().decode()) == read(xmp_with())
+
+
+def test_names_are_found_in_structures_and_kinds_of_regions_are_nobody() -> None:
+    space = 'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    body = (
+        "<Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>Alice</rdf:li>"
+        '<rdf:li><rdf:Description Iptc4xmpExt:PersonName="Bob"/></rdf:li></rdf:Bag></Iptc4xmpExt:PersonInImage>'
+        '<Iptc4xmpExt:rCtype Iptc4xmpExt:Name="animal"><Iptc4xmpExt:Name>dog</Iptc4xmpExt:Name></Iptc4xmpExt:rCtype>'
+    )
+    assert read(packet_of(body, space)).people == {"alice", "bob"}
+
+
+@pytest.mark.parametrize("hostile", [b"<?" * 80_000, b"<a/>" * 400_000])
+def test_a_packet_made_to_take_time_takes_none(hostile: bytes) -> None:
+    started = time.process_time()
+    assert read(b"<x>" + hostile + b"</x>").people is None
+    assert time.process_time() - started < 2
