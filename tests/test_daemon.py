@@ -26,6 +26,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from lowkeyd.store import location
+from tests.helpers import namespace
 from tests.helpers.home import (
     HANGING,
     PATIENCE_S,
@@ -371,15 +372,7 @@ def test_an_outbox_whose_disk_is_not_mounted_is_waited_for_and_nothing_is_writte
 def in_namespace(home: Home, prepare: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the program where root is only root of its own mounts."""
     line = f"{prepare} && exec " + " ".join(home.command(*arguments))
-    return subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", line],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    return namespace.shell(line)
 
 
 # ---- ending
@@ -624,15 +617,7 @@ def test_a_full_disk_under_the_state_is_one_sentence_and_nothing_is_lost(home: H
         {sys.executable} -c "import sqlite3; print(*sqlite3.connect('{location.database(home.state)}').execute(
             'PRAGMA integrity_check').fetchone())"
     """
-    result = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    result = namespace.shell(script)
     assert result.stdout.split() == ["1", "0", "ok"], result.stdout + result.stderr + log.read_text()
     assert "Traceback" not in log.read_text()
     assert log.read_text().splitlines()[-1].startswith(f"lowkeyd: {home.state}")
@@ -656,15 +641,7 @@ def test_a_full_disk_under_the_outbox_is_waited_for(home: Home) -> None:
         echo $?
         cp -r {home.outbox}/inbox {home.folder}/saved
     """
-    result = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    result = namespace.shell(script)
     first, *_, last = result.stdout.splitlines()
     assert (first, last) == ("75", "0"), result.stdout + result.stderr
     assert ".lowkeyd" not in result.stdout, "a temporary file was left"

@@ -6,11 +6,10 @@ import stat
 from pathlib import Path
 
 from lowkeyd.errors import RETRY, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
+from lowkeyd.machine.files import READ_WARILY
 
 _OF_THE_DISK = (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN)
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# A pipe must not block us, and a link must not lead out of the watched folder.
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read(path: Path, max_bytes: int) -> bytes:
@@ -20,7 +19,7 @@ def read(path: Path, max_bytes: int) -> bytes:
     UnreadablePhoto when it is no regular file.
     """
     try:
-        return _read(os.open(path, _FLAGS), max_bytes)
+        return _read(os.open(path, READ_WARILY), max_bytes)
     except OSError as error:
         raise _unreachable(error) from error
 
@@ -31,13 +30,13 @@ def read_below(root: Path, path: bytes, max_bytes: int, *, follow: bool = False)
     *folders, name = path.split(b"/")
     try:
         if follow:
-            return _read(os.open(os.path.join(os.fsencode(root), path), _FLAGS & ~os.O_NOFOLLOW), max_bytes)
+            return _read(os.open(os.path.join(os.fsencode(root), path), READ_WARILY & ~os.O_NOFOLLOW), max_bytes)
         place = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for folder in folders:
                 above, place = place, os.open(folder, _FOLDER_FLAGS, dir_fd=place)
                 os.close(above)
-            descriptor = os.open(name, _FLAGS, dir_fd=place)
+            descriptor = os.open(name, READ_WARILY, dir_fd=place)
         finally:
             os.close(place)
         return _read(descriptor, max_bytes)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lowkeyd.errors import OutboxUnavailable, UnsupportedPhoto
-from lowkeyd.machine.files import sync_folder
+from lowkeyd.machine.files import READ_WARILY, sync_folder
 from lowkeyd.model import Delivery, Stage, readable, sha256
 
 _TEMP = re.compile(rb"\.lowkeyd-[0-9a-f]{32}\.tmp")
@@ -23,7 +23,6 @@ _MAX_NAME_BYTES = 255
 _MAX_PATH_BYTES = 4096 - 16  # Linux's limit, with room for a number
 _MAX_COPY_BYTES = 1 << 32
 """Larger files are none of ours, and reading one would take memory and hours."""
-_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not block us
 _OF_THE_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
 """What a disk says where it is well and this one path cannot be written, now or ever."""
 _READ_ONLY = (
@@ -111,9 +110,9 @@ class Outbox:
 
     def _opened(self, path: bytes) -> int:
         try:
-            return os.open(self.absolute(path), _READ_FLAGS)
+            return os.open(self.absolute(path), READ_WARILY)
         except BlockingIOError:  # a file on which a server of shares holds a lease, which it is asked to give up
-            return os.open(self.absolute(path), _READ_FLAGS & ~os.O_NONBLOCK)
+            return os.open(self.absolute(path), READ_WARILY & ~os.O_NONBLOCK)
 
     def place(self, temp: bytes, delivery: Delivery, ours: Delivery | None) -> bool:
         """Give the hidden file its name, once and for all. False when a foreign file holds that name."""

@@ -109,6 +109,7 @@ _PNG_COLOUR = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"sBIT")
 _CICP_BYTES, _MAX_COLOUR_BYTES = 4, 32
 _UNSPECIFIED = (2, 2)
 _MAX_CHUNKS = 10_000
+_FRAME_HEADER_BYTES = 16  # of an animation's frame, which holds chunks of its own
 
 
 def png_colour(content: bytes) -> dict[bytes, bytes]:
@@ -205,14 +206,14 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Likewise of a WebP."""
+    """Likewise of a WebP, and of what is in an animation's frames."""
     position = 12
     for _ in range(_MAX_CHUNKS):
         if position + 8 > len(content):
             return
         name, size = struct.unpack_from("<4sI", content, position)
         yield name, content[position + 8 : position + 8 + size]
-        position += 8 + size + size % 2
+        position += 8 + (_FRAME_HEADER_BYTES if name == b"ANMF" else size + size % 2)
 
 
 def segments(content: bytes, wanted: int) -> Iterator[bytes]:
@@ -230,20 +231,9 @@ def segments(content: bytes, wanted: int) -> Iterator[bytes]:
         position += 2 + size
 
 
-_FRAME_HEADER_BYTES = 16  # of an animation's frame, which holds chunks of its own
-
-
 def is_lossless_webp(content: bytes) -> bool:
     """Whether the picture (not its alpha) is stored in WebP's lossless format."""
-    if content[12:16] != b"VP8X":
-        return content[12:16] == b"VP8L"
-    position = 12
-    while position + 8 <= len(content):
-        kind, size = struct.unpack_from("<4sI", content, position)
-        if kind in (b"VP8L", b"VP8 "):
-            return bool(kind == b"VP8L")
-        position += 8 + (_FRAME_HEADER_BYTES if kind == b"ANMF" else size + size % 2)
-    return False
+    return next((name == b"VP8L" for name, _ in webp_chunks(content) if name in (b"VP8L", b"VP8 ")), False)
 
 
 def aperture(content: bytes) -> tuple[int, int] | None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
@@ -146,26 +145,10 @@ def _check(image: Image.Image, content: bytes, kind: str, limits: Limits) -> Non
         raise UnsupportedPhoto("a picture of high dynamic range (PQ or HLG), which would look dull with eight bits")
     if kind == "AVIF" and container.aperture(content) not in (None, image.size):
         raise UnsupportedPhoto("an AVIF of which only a part is to be shown, which is not read")
-    if kind == "TIFF" and (oddity := _tiff_oddity(image)):
-        raise UnsupportedPhoto(f"a TIFF with {oddity}, which is not read")
+    if oddity := samples.oddity(image, bits):
+        raise UnsupportedPhoto(f"a {kind} with {oddity}, which is not read")
     if _moves(image, content, kind):
         raise SeveralPictures(f"several frames or pages in one {kind} file")
-
-
-_PLANES, _SEPARATE, _EXTRA = 284, 2, 338
-_UNASSOCIATED = (2,)
-_SAMPLE_FORMAT, _SIGNED = 339, 2
-
-
-def _tiff_oddity(image: Image.Image) -> str | None:
-    """What Pillow would read wrongly, without a word."""
-    tags: dict[int, Any] = getattr(image, "tag_v2", {})
-    if _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
-        return "values that have a sign"
-    if tags.get(_PLANES) != _SEPARATE or not tags.get(_EXTRA):
-        return None
-    is_read = image.mode == "RGBA" and tags[_EXTRA] == _UNASSOCIATED and max(tags.get(tiff.BITS_PER_SAMPLE, (1,))) == 8
-    return None if is_read else "alpha in a plane of its own"
 
 
 def _is_hdr(image: Image.Image, content: bytes, kind: str) -> bool:

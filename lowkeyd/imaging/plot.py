@@ -45,9 +45,7 @@ def trade(series: Sequence[Series], *, title: str, x_name: str, y_name: str) -> 
     for number, line in enumerate(series):
         _draw(draw, line, most)
         _legend(draw, line, number)
-    highest: dict[str, tuple[float, float]] = {}
-    for y, x, name in sorted((y, x, name) for line in series for x, y, name in line.points):
-        highest[name] = (x, y)
+    highest = {name: (x, y) for y, x, name in sorted((y, x, name) for line in series for x, y, name in line.points)}
     for name, (x, y) in highest.items():  # once, above the highest of its points
         _name(draw, _place(x, y, most), name)
     buffer = BytesIO()

@@ -29,6 +29,8 @@ _OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L
 _DEEP_BITS = 16
 _PLANES, _SEPARATE = 284, 2  # a TIFF tag, and its value for one plane after the other
 _MEANING, _WHITE_IS_ZERO = 262, 0
+_EXTRA, _UNASSOCIATED = 338, (2,)
+_SAMPLE_FORMAT, _SIGNED = 339, 2
 _UNREAD = "a picture with 16 bits per channel in an arrangement that is not read"
 _MAX_DEEP = 65535
 
@@ -51,6 +53,17 @@ def is_readable(mode: str) -> bool:
     return mode in _OPAQUE or mode in _WITH_ALPHA
 
 
+def oddity(image: Image.Image, bits: int) -> str | None:
+    """What in a TIFF Pillow would read wrongly, without a word."""
+    if _SIGNED in (_tag(image, _SAMPLE_FORMAT) or ()):
+        return "values that have a sign"
+    extra = _tag(image, _EXTRA)
+    if _tag(image, _PLANES) != _SEPARATE or not extra:
+        return None
+    is_read = image.mode == "RGBA" and extra == _UNASSOCIATED and bits == 8
+    return None if is_read else "alpha in a plane of its own"
+
+
 def read(reopen: Callable[[], Image.Image], image: Image.Image, bits: int) -> Samples:
     """The values of an opened picture, which this loads; `reopen` gives it once more, not loaded yet.
 
@@ -69,7 +82,7 @@ def read(reopen: Callable[[], Image.Image], image: Image.Image, bits: int) -> Sa
     return _deep_colour(reopen, image)
 
 
-def _tag(image: Image.Image, tag: int) -> object:
+def _tag(image: Image.Image, tag: int) -> Any:
     """Of a TIFF; None for other pictures."""
     return getattr(image, "tag_v2", {}).get(tag)
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+READ_WARILY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How a file is opened that others may have put there: a pipe must not block us, and a link must not lead elsewhere."""
+
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
     """A whole file, or the old one; `mode` is its permissions, else what the umask leaves. Raises OSError."""

@@ -18,6 +18,19 @@ APART = ("unshare", "--user", "--map-root-user", "--mount")
 """Before a command: in user and mount namespaces of its own."""
 
 
+def shell(script: str) -> "subprocess.CompletedProcess[str]":
+    """What a shell says that runs it there."""
+    return subprocess.run(
+        [*APART, "sh", "-c", script],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
 class NotPossible(Exception):
     """This kernel, or what confines us, does not allow the sabotage."""
 

@@ -1,11 +1,11 @@
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from lowkeyd.machine import mounts
-from tests.helpers.home import REPOSITORY, environment, needs_namespaces
+from tests.helpers import namespace
+from tests.helpers.home import needs_namespaces
 
 TABLE = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /mnt/nas rw,relatime shared:2 - nfs4 nas:/export rw,vers=4.2
@@ -63,12 +63,5 @@ def test_the_running_kernel_is_understood() -> None:
 def test_a_mount_of_this_moment_is_seen(tmp_path: Path) -> None:
     ask = f"from lowkeyd.machine import mounts; from pathlib import Path; print(mounts.kind(Path('{tmp_path}/new')))"
     script = f"mount -t tmpfs none '{tmp_path}' && exec '{sys.executable}' -c \"{ask}\""
-    result = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = namespace.shell(script)
     assert (result.stdout, result.stderr) == ("tmpfs\n", "")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -20,7 +19,8 @@ from lowkeyd.monitor.finding import Level
 from lowkeyd.store import location
 from lowkeyd.store.notes import KnownRoot, Notes
 from lowkeyd.store.queue import Queue
-from tests.helpers.home import REPOSITORY, Home, environment, needs_namespaces
+from tests.helpers import namespace
+from tests.helpers.home import Home, needs_namespaces
 
 
 @pytest.fixture
@@ -191,17 +191,7 @@ def test_a_database_that_cannot_be_opened_is_not_called_damaged(home: Home) -> N
     ask = "from lowkeyd import config; from lowkeyd.monitor import doctor; from pathlib import Path; "
     ask += f"print(doctor.database(config.load(Path('{home.config}'))))"
     script = f"mount --bind '{home.state}' '{home.state}' && mount -o remount,ro,bind '{home.state}'"
-    ended = subprocess.run(
-        [
-            *["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"],
-            f"{script} && exec '{sys.executable}' -c \"{ask}\"",
-        ],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = namespace.shell(f"{script} && exec '{sys.executable}' -c \"{ask}\"")
     assert "damaged" not in ended.stdout
     assert "Restart lowkeyd" not in ended.stdout
     assert "its folder must be writable" in ended.stdout or "sound" in ended.stdout, ended.stderr

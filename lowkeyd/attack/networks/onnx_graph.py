@@ -65,10 +65,8 @@ def _model(content: bytes) -> "ModelProto":
     if any(tensor.data_location == tensor.EXTERNAL for tensor in _tensors(model.graph)):
         raise ValueError("its weights are in other files; save it as one")  # which could be any file of the user's
     del model.graph.output[1:]  # some give the embedding's length, too
-    for node in model.graph.node:
-        while (
-            node.input and not node.input[-1]
-        ):  # left out at the end, which onnx2torch takes for something that varies
+    for node in model.graph.node:  # onnx2torch takes an input that is left out at the end for one that varies
+        while node.input and not node.input[-1]:
             node.input.pop()
     _drop_identities(model.graph)
     speaks = max((used.version for used in model.opset_import if not used.domain), default=0)

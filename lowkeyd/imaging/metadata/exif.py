@@ -104,13 +104,10 @@ def read(block: object) -> tuple[Exif, int]:
 
     Whatever is damaged is left out: a photo does not fail over it.
     """
-    if not isinstance(block, bytes):
+    opened = _opened(block)
+    if opened is None:
         return NO_EXIF, 1
-    block = block.removeprefix(_PREFIX)
-    try:
-        order, main = tiff.order_of(block), tiff.read(block, tiff.first(block))
-    except struct.error:
-        return NO_EXIF, 1
+    block, order, main = opened
     orientation = next(iter(tiff.integers(main.get(_ORIENTATION), order)), 1)
     return Exif(
         order,
@@ -123,17 +120,25 @@ def read(block: object) -> tuple[Exif, int]:
 def says_adobe_rgb(block: object) -> bool:
     """Whether a camera says that colours are Adobe RGB's in the only way that cameras have: no profile, a colour space
     that is "uncalibrated", and R03 for interoperability. Source: DCF 2.0 (2010), 3.3.3."""
-    if not isinstance(block, bytes):
+    opened = _opened(block)
+    if opened is None:
         return False
-    block = block.removeprefix(_PREFIX)
-    try:
-        order, main = tiff.order_of(block), tiff.read(block, tiff.first(block))
-    except struct.error:
-        return False
+    block, order, main = opened
     camera = _child(block, main, _CAMERA, order)
     index = _child(block, camera, _INTEROPERABILITY, order).get(1)
     is_other = next(iter(tiff.integers(camera.get(int(Base.ColorSpace)), order)), 1) == _UNCALIBRATED
     return is_other and index is not None and index.raw.startswith(b"R03")
+
+
+def _opened(block: object) -> tuple[bytes, str, Directory] | None:
+    """An EXIF block without its prefix, or a TIFF file, with its byte order and first directory; None for neither."""
+    if not isinstance(block, bytes):
+        return None
+    block = block.removeprefix(_PREFIX)
+    try:
+        return block, tiff.order_of(block), tiff.read(block, tiff.first(block))
+    except struct.error:
+        return None
 
 
 def _child(block: bytes, main: Directory, tag: int, order: str) -> Directory:

@@ -169,7 +169,7 @@ def read(packet: object, others: Iterable[bytes] = ()) -> Xmp:
     """What may go along of a packet. One that is damaged, huge or odd counts as empty. Of `others` in the same file,
     only the names of people are taken."""
     read = _read(packet)
-    people = [read.people, *(_read(other).people for other in others)]
+    people = [read.people, *(_read(other).people for other in others if other != packet)]
     known = [names for names in people if names is not None]
     return replace(read, people=frozenset().union(*known) if len(known) == len(people) else None)
 
