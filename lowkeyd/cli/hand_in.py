@@ -1,6 +1,5 @@
 """`lowkeyd protect --queue`: photos that the daemon is to do before all others."""
 
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -8,9 +7,7 @@ import typer
 
 from lowkeyd import config, wishes
 from lowkeyd.cli import logs, places, shown, waits
-from lowkeyd.folders.scan import Walk
-from lowkeyd.intake.hand_in import HandedIn, Place
-from lowkeyd.intake.roots import trees
+from lowkeyd.intake.hand_in import HandedIn
 from lowkeyd.model import readable
 from lowkeyd.monitor.status import take
 from lowkeyd.store import lock
@@ -25,26 +22,13 @@ def hand_in(photos: list[Path], settings: config.Config) -> bool:
     Raises typer.BadParameter for what is in no watched folder.
     """
     logs.keep_out()
-    named = [(path, places.photo(path, settings)) for path in photos]  # all, before anything is queued
-    asked = list(dict.fromkeys(place for path, place in named for place in _expand(path, place, settings)))
+    asked = places.photos(photos, settings)
     runs = lock.is_held(settings.state.path)
     handed = wishes.hand_in(settings, asked)
     _tell(handed, settings, runs=runs)
     if not asked:
         typer.echo("No photo is in there.", err=True)
     return bool(asked) and not handed.refused
-
-
-def _expand(path: Path, place: Place, settings: config.Config) -> Iterator[Place]:
-    watch, below = place
-    if not path.is_dir():
-        yield place
-        return
-    tree = trees(settings)[watch]
-    if path.is_symlink() and not tree.rules.follow:
-        raise typer.BadParameter(f"{readable(path)} is a link, and follow_symlinks is off for the folder it lies in")
-    for seen in Walk(tree, b"" if below == b"." else below):
-        yield watch, seen.path
 
 
 def _tell(handed: HandedIn, settings: config.Config, *, runs: bool) -> None:

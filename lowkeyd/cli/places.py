@@ -1,11 +1,13 @@
 """What a path on the command line stands for: a photo in a watched folder, or a copy in the outbox."""
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
 
 from lowkeyd import config
+from lowkeyd.folders.scan import Walk
 from lowkeyd.model import readable
 
 
@@ -34,6 +36,26 @@ def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
         roots = ", ".join(readable(watch.path) for watch in settings.watch)
         raise typer.BadParameter(f"{readable(path)} is in none of the watched folders: {roots}")
     return found
+
+
+def photos(paths: Iterable[Path], settings: config.Config) -> list[tuple[str, bytes]]:
+    """The same of all paths, each photo once; a folder stands for what is in it now, subfolders and all."""
+    found = [(path, photo(path, settings)) for path in paths]
+    return list(dict.fromkeys(place for path, at in found for place in _within(path, at, settings)))
+
+
+def _within(path: Path, place: tuple[str, bytes], settings: config.Config) -> Iterator[tuple[str, bytes]]:
+    watch, below = place
+    if not os.path.isdir(path):  # pathlib's raises where a folder on the way cannot be entered
+        yield place
+        return
+    from lowkeyd.intake.roots import trees
+
+    tree = trees(settings)[watch]
+    if path.is_symlink() and not tree.rules.follow:
+        raise typer.BadParameter(f"{readable(path)} is a link, and follow_symlinks is off for the folder it lies in")
+    for seen in Walk(tree, b"" if below == b"." else below):
+        yield watch, seen.path
 
 
 def _resolved(path: Path) -> Path:

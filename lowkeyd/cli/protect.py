@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,7 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from lowkeyd.cli.options import ConfigFile, load, load_or_defaults
+from lowkeyd.cli.albums import folders, spread
+from lowkeyd.cli.options import ConfigFile, load, load_or_defaults, preset_named
+from lowkeyd.config import Config
 from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox, delivery_name
@@ -26,10 +29,16 @@ _UNJUDGED = (
 
 
 def protect(
-    photos: Annotated[list[Path], typer.Argument(help="Photos to protect; they are only read.", show_default=False)],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Photos to protect, or folders of them; they are only read.", show_default=False),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder for the copies; this one if none is named.", file_okay=False),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Strength, subtle, balanced or strong; the configured one, if not given.")
     ] = None,
     queue: Annotated[
         bool,
@@ -39,30 +48,37 @@ def protect(
 ) -> None:
     """Protect photos here and now, without the daemon. A name that is taken gets a number; nothing is overwritten.
 
+    Of a folder all photos are protected, in subfolders too; the copies keep their places below --output.
+
     With --queue the daemon protects them, before all others, and the copies go to its outbox; what is done already
     stays as it is, what failed is tried again. If none runs, they wait for the next one.
 
     Exits with 1 if any photo failed, or has no face and [outbox] no_face is not "copy"; with --queue, if any is not for
     the daemon.
 
-    Example: lowkeyd protect holiday.jpg party.heic -o protected/
+    Example: lowkeyd protect holiday.jpg album/ -o protected/
     """
     if queue:
-        _hand_in(photos, output, config)
-    _no_folders(photos)
-    settings = load_or_defaults(config)
+        _hand_in(photos, output, preset, config)
+    albums = folders(photos, output)
+    settings = _with_preset(load_or_defaults(config), preset)
+    places, unreadable = spread(photos, albums)
+    for folder in unreadable:
+        typer.echo(f"{readable(folder)}: this folder cannot be read", err=True)
+    if not places:
+        raise typer.BadParameter("no photo is in there")
     output = output or Path()
     console = Console(stderr=True, emoji=False)
-    outbox = _outbox(output)
+    outbox = _outbox(output, albums)
     with console.status("Loading the networks ..."):
         from lowkeyd.worker.protect import Protector
 
         protector = Protector(settings, settings.attack.devices[0])
     with _progress(console) as progress:
-        run = _Run(outbox, output, console, progress, progress.add_task("", total=len(photos)))
+        run = _Run(outbox, output, places, console, progress, progress.add_task("", total=len(places)))
         max_bytes = int(settings.worker.max_megabytes * 1e6)
-        for start in range(0, len(photos), settings.worker.photos):
-            batch = photos[start : start + settings.worker.photos]
+        every = iter(places)
+        while batch := list(islice(every, settings.worker.photos)):
             run.begin(len(batch))
             named: list[tuple[Path, Callable[[], bytes]]] = [
                 (photo, partial(originals.read, Path(os.path.realpath(photo)), max_bytes)) for photo in batch
@@ -71,18 +87,12 @@ def protect(
                 run.file(photo, outcome)
     if run.unjudged:
         console.print(_UNJUDGED, style="yellow", markup=False, soft_wrap=True)
-    raise typer.Exit(1 if run.failed else 0)
+    raise typer.Exit(1 if run.failed or unreadable else 0)
 
 
-def _no_folders(photos: list[Path]) -> None:
-    for photo in photos:
-        if os.path.isdir(photo):  # pathlib's raises where a folder on the way cannot be entered
-            raise typer.BadParameter(
-                f"{readable(photo)} is a folder: name the photos in it, or watch it and hand it to the daemon (--queue)"
-            )
-
-
-def _hand_in(photos: list[Path], output: Path | None, config: Path | None) -> NoReturn:
+def _hand_in(photos: list[Path], output: Path | None, preset: str | None, config: Path | None) -> NoReturn:
+    if preset is not None:
+        raise typer.BadParameter("with --queue, the daemon's configuration says how strong, so there is no --preset")
     if output is not None:
         raise typer.BadParameter("with --queue, copies go to the daemon's outbox, so there is no --output")
     from lowkeyd.cli.hand_in import hand_in
@@ -90,13 +100,20 @@ def _hand_in(photos: list[Path], output: Path | None, config: Path | None) -> No
     raise typer.Exit(0 if hand_in(photos, load(config)) else 1)
 
 
-def _outbox(folder: Path) -> Outbox:
+def _with_preset(settings: Config, preset: str | None) -> Config:
+    if preset is None:
+        return settings
+    attack = settings.attack.model_copy(update={"preset": preset_named(preset)})
+    return settings.model_copy(update={"attack": attack})
+
+
+def _outbox(folder: Path, albums: list[Path]) -> Outbox:
     """The folder, tried out: an hour of work is not to end with copies that have no place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutboxUnavailable(f"{folder}: the folder for the copies cannot be made: {error.strerror}") from error
-    outbox = Outbox(folder)
+    outbox = Outbox(folder, watched=albums)
     outbox.probe()
     return outbox
 
@@ -110,6 +127,8 @@ def _progress(console: Console) -> Progress:
 class _Run:
     outbox: Outbox
     output: Path
+    places: dict[Path, bytes]
+    """The folder below the output that each photo's copy goes to."""
     console: Console
     progress: Progress
     bar: TaskID
@@ -161,8 +180,9 @@ class _Run:
         self._say(f"{readable(photo)} → {readable(delivered)}{remark}")
 
     def _write(self, photo: Path, content: bytes, suffix: str) -> Path:
-        wanted = delivery_name(os.fsencode(photo.name), suffix)
-        temp = self.outbox.write_temp(b"", content, _mtime_ns(photo))
+        folder = self.places[photo]
+        wanted = delivery_name(os.path.join(folder, os.fsencode(photo.name)), suffix)
+        temp = self.outbox.write_temp(folder, content, _mtime_ns(photo))
         digest = sha256(content)
         try:
             for name in self.outbox.candidates(wanted):

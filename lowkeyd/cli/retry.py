@@ -16,7 +16,9 @@ from lowkeyd.store import location, lookup
 def retry(
     photos: Annotated[
         list[Path] | None,
-        typer.Argument(help="Photos in watched folders; all failed and waiting ones if none is given."),
+        typer.Argument(
+            help="Photos in watched folders, or whole folders of them; all failed and waiting ones if none is given."
+        ),
     ] = None,
     weak: Annotated[bool, typer.Option("--weak", help="Those whose copies came out weak.")] = False,
     missing: Annotated[bool, typer.Option("--missing", help="Those whose copies are gone from the outbox.")] = False,
@@ -31,7 +33,7 @@ def retry(
     [outbox] weak or lowkeyd itself have changed since. It then takes the old one's place.
     Works with or without a running daemon.
 
-    Example: lowkeyd retry ~/lowkeyd/inbox/holiday/beach.jpg
+    Example: lowkeyd retry ~/lowkeyd/inbox/holiday
     """
     if (photos is not None) + weak + missing + outdated > 1:
         raise typer.BadParameter("name photos, or one of --weak, --missing and --outdated")
@@ -48,7 +50,7 @@ def retry(
 
         paths = lookup.outdated(location.database(settings.state.path), fingerprint(settings))
     elif photos:
-        paths = [places.photo(photo, settings) for photo in photos]
+        paths = places.photos(photos, settings)
     count = wishes.retry(settings, paths)
     typer.echo(f"{shown.count(count, 'photo')} will be tried again.")
     if photos and not count:

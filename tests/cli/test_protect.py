@@ -15,7 +15,7 @@ from skimage.data import astronaut, coins
 
 from lowkeyd import config
 from lowkeyd.errors import WeightsError
-from lowkeyd.folders import outbox
+from lowkeyd.folders import outbox, scan
 from tests.cli.conftest import Lowkeyd
 from tests.helpers.home import REPOSITORY, contents, environment
 from tests.helpers.stand_in import PREFIX, StandIn
@@ -137,19 +137,77 @@ def test_a_photo_that_is_taken_away_meanwhile_has_its_copy_still(lowkeyd: Lowkey
     assert contents(Path("to")) == {"a.jpg": PREFIX + b"portrait"}
 
 
-# ---- a folder for the copies that is none
+# ---- folders of photos
 
 
 def never(*_: object) -> StandIn:
     pytest.fail("the networks were loaded for nothing")
 
 
-def test_a_folder_is_no_photo_which_is_said_before_any_work(lowkeyd: Lowkeyd, use: Use) -> None:
+def album() -> None:
+    photo("album/b.jpg", b"portrait b")
+    photo("album/day 2/a.jpg", b"portrait a")
+    photo("album/.hidden.jpg")
+    photo("album/notes.txt")
+
+
+def test_of_a_folder_all_photos_are_protected_and_keep_their_places(lowkeyd: Lowkeyd) -> None:
+    album()
+    result = lowkeyd("protect", photo("c.jpg", b"portrait c"), "album", "-o", "to")
+    assert result.code == 0, result.err
+    assert contents(Path("to")) == {
+        "b.jpg": PREFIX + b"portrait b",
+        "c.jpg": PREFIX + b"portrait c",
+        "day 2/a.jpg": PREFIX + b"portrait a",
+    }
+    assert "album/day 2/a.jpg → to/day 2/a.jpg" in result.err.splitlines()
+
+
+def test_what_is_named_twice_is_protected_once(lowkeyd: Lowkeyd) -> None:
+    album()
+    assert lowkeyd("protect", "album/day 2/a.jpg", "album", "album", "-o", "to").code == 0
+    assert set(contents(Path("to"))) == {"a.jpg", "b.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["album"], "album is a folder: say with -o"),
+        (["album", "-o", "album"], "the copies of album would lie in it"),
+        (["album", "-o", "album/to"], "the copies of album would lie in it"),
+        (["album", "-o", "link/to"], "the copies of album would lie in it"),
+        (["empty", "-o", "to"], "no photo is in there"),
+        (["album", "--preset", "mild", "-o", "to"], "preset"),
+        (["album", "--preset", "subtle", "--queue"], "there is no --preset"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_any_work(lowkeyd: Lowkeyd, use: Use, asked: list[str], told: str) -> None:
     use(never)
-    Path("album").mkdir()
-    result = lowkeyd("protect", photo("a.jpg"), "album", "-o", "to")
-    assert (result.code, "album is a folder" in result.err) == (2, True)
-    assert not Path("to").exists()
+    album()
+    Path("empty").mkdir()
+    Path("link").symlink_to("album")
+    before = contents(Path())
+    result = lowkeyd("protect", *asked)
+    assert (result.code, told in " ".join(result.err.replace("│", " ").split())) == (2, True), result.err
+    assert contents(Path()) == before
+
+
+def test_a_folder_within_that_cannot_be_read_is_named(lowkeyd: Lowkeyd, monkeypatch: pytest.MonkeyPatch) -> None:
+    album()
+    scandir = os.scandir
+
+    def refuse(folder: bytes) -> Any:
+        if os.fsencode(folder).endswith(b"day 2"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(scan.os, "scandir", refuse)
+    result = lowkeyd("protect", "album", "-o", "to")
+    assert (result.code, "album/day 2: this folder cannot be read" in result.err) == (1, True)
+    assert contents(Path("to")) == {"b.jpg": PREFIX + b"portrait b"}
+
+
+# ---- a folder for the copies that is none
 
 
 def test_a_file_is_no_folder_for_copies(lowkeyd: Lowkeyd, use: Use) -> None:
@@ -220,6 +278,8 @@ def test_it_obeys_the_configuration(lowkeyd: Lowkeyd, use: Use) -> None:
     assert asked == [("subtle", "cpu")]
     assert "b.jpg: at decode: 0 MB, more than the 0 MB allowed" in result.err
     assert set(contents(Path("to"))) == {"a.jpg"}
+    lowkeyd("protect", "a.jpg", "--config", "config.toml", "--preset", "strong", "-o", "to")
+    assert asked[1:] == [("strong", "cpu")]
 
 
 # ---- the real thing

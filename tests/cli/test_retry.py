@@ -47,6 +47,17 @@ def test_or_the_photos_that_are_named(lowkeyd: Lowkeyd, home: Home, failed: list
     assert states(home) == {State.READY: 1, State.FAILED: 1}
 
 
+def test_or_those_in_a_folder(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
+    failed[0].parent.mkdir()
+    for photo in failed:
+        photo.write_bytes(b"")
+    result = lowkeyd("retry", failed[0].parent, "--config", home.config)
+    assert (result.code, result.out) == (0, "1 photo will be tried again.\n")
+    assert home.photo("deep/a.jpg")["state"] == "ready"
+    assert states(home) == {State.READY: 1, State.FAILED: 1}
+    assert lowkeyd("retry", home.inbox, failed[1], "--config", home.config).out == "1 photo will be tried again.\n"
+
+
 def test_a_photo_may_be_named_by_another_way_to_it(
     lowkeyd: Lowkeyd, home: Home, failed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
