@@ -1,8 +1,10 @@
 """What lies in the outbox, and which photo each file may be the copy of."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from lowkeyd.model import PHOTO_SUFFIXES, Signature
@@ -33,19 +35,31 @@ def look(root: Path, path: bytes) -> Signature | None:
     return Signature(status.st_size, status.st_mtime_ns)
 
 
-def originals_of(root: Path, copy: bytes) -> Iterator[bytes]:
-    """Where below `root` the photo may lie that a delivery was made from, the likeliest first: `copy`, its path below
-    the watch's folder, itself; the same with any photo's suffix; and both without the number."""
-    folder, name = os.path.split(copy)
-    stem = os.path.splitext(name)[0]
-    try:
-        beside = sorted(os.listdir(os.path.join(os.fsencode(root), folder)))
-    except OSError:
-        return
-    yield from (os.path.join(folder, other) for other in beside if other == name)
-    for wanted in dict.fromkeys((stem, _NUMBER.sub(b"", stem))):
-        alike = (other for other in beside if _is_photo(other) and os.path.splitext(other)[0] == wanted)
-        yield from (os.path.join(folder, other) for other in alike if other != name)
+class Originals:
+    """Which photos deliveries may have been made of. For one walk, in which each folder is listed once."""
+
+    def __init__(self) -> None:
+        self._by_stem = lru_cache(maxsize=1)(_by_stem)
+
+    def of(self, root: Path, copy: bytes) -> Iterator[bytes]:
+        """Where below `root` the photo of a delivery may lie, the likeliest first: `copy`, its path below the watch's
+        folder, itself; the same with any photo's suffix; and both without the number."""
+        folder, name = os.path.split(copy)
+        stem = os.path.splitext(name)[0]
+        beside = self._by_stem(os.path.join(os.fsencode(root), folder))
+        if name in beside.get(stem, ()):
+            yield copy
+        for wanted in dict.fromkeys((stem, _NUMBER.sub(b"", stem))):
+            yield from (os.path.join(folder, other) for other in beside.get(wanted, ()) if other != name)
+
+
+def _by_stem(folder: bytes) -> dict[bytes, list[bytes]]:
+    """The names of photos in a folder, sorted, by their part before the suffix; none of a folder that is gone."""
+    photos: dict[bytes, list[bytes]] = {}
+    with contextlib.suppress(OSError):
+        for name in sorted(filter(_is_photo, os.listdir(folder))):
+            photos.setdefault(os.path.splitext(name)[0], []).append(name)
+    return photos
 
 
 def same_time(one_ns: int, other_ns: int) -> bool:

@@ -61,8 +61,12 @@ class OutboxDisk:
 
     def accept(self) -> None:
         """From now on it is the folder that is there. Raises OutboxUnavailable where none is."""
+        places = mounts.places(self._folder)
+        if (reason := _fault(self._folder, None, places)) is not None:
+            raise OutboxUnavailable(reason, advice=ADVICE)  # and it is still the old one that is waited for
         self._known = None
-        self.require()
+        if places:
+            self._note(places[0])
 
     def _note(self, here: str) -> None:
         """The first time, or when a disk was mounted where there was none."""

@@ -8,7 +8,8 @@ photos of an offline root until it is back by itself.
 import contextlib
 import os
 import threading
-from dataclasses import dataclass, field, replace
+import time
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 _SAMPLE = 200
 """Photos to look for in a folder that may be the old one under another device number, as after a restart."""
+_ASK_AGAIN_S = 60.0
 
 
 @dataclass
@@ -30,7 +32,9 @@ class _Guarded:
     tree: Tree
     known: KnownRoot | None
     offline: str | None = None
-    returned: bool = field(default=False)
+    returned: bool = False
+    foreign: tuple[str, float] | None = None
+    """A folder in its place that held none of its photos, and when that was seen."""
 
 
 class Roots:
@@ -96,14 +100,20 @@ class Roots:
         if root.known is None:
             self._note(watch, root, KnownRoot(os.fsencode(root.tree.root), identity, filled=False))
         elif root.known.identity != identity:
-            if root.known.filled and not self._holds_known_photos(watch, root.tree):
+            if root.known.filled and self._is_foreign(watch, root, identity):
                 return f"another folder is in its place; mount its disk, or `lowkeyd accept {watch}` if this is the one"
             root.returned = True
             self._note(watch, root, replace(root.known, identity=identity))
         return None
 
-    def _holds_known_photos(self, watch: str, tree: Tree) -> bool:
-        return any(tree.look(path) for path in self._notes.some_paths(watch, _SAMPLE))
+    def _is_foreign(self, watch: str, root: _Guarded, identity: str) -> bool:
+        """Whether the folder that is there now holds no photo of the old one. Of one and the same folder that is asked
+        once a minute: in a large library it takes half a second."""
+        now = time.monotonic()
+        if root.foreign is None or root.foreign[0] != identity or now - root.foreign[1] > _ASK_AGAIN_S:
+            holds_known = any(root.tree.look(path) for path in self._notes.some_paths(watch, _SAMPLE))
+            root.foreign = None if holds_known else (identity, now)
+        return root.foreign is not None
 
     def _note(self, watch: str, root: _Guarded, known: KnownRoot) -> None:
         if known != root.known:

@@ -14,7 +14,7 @@ def bump(queue: Queue, paths: Iterable[tuple[str, bytes]], now: float) -> int:
 
     Raises StoreError.
     """
-    queued = update(photos).where(turns.unfinished(())).values(bumped_at=now)
+    queued = update(photos).where(turns.unfinished()).values(bumped_at=now)
     with queue.transaction() as connection:
         wishes = (queued.where(photos.c.watch == watch, photos.c.path == path) for watch, path in paths)
         return sum(connection.execute(wish).rowcount for wish in wishes)

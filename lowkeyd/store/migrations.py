@@ -57,6 +57,13 @@ BEGIN
 END""",
     ),
     3: ("ALTER TABLE photo ADD COLUMN refused TEXT",),
+    4: (
+        "CREATE INDEX photo_by_delivery ON photo (delivery_sha256, state) WHERE delivery_sha256 IS NOT NULL",
+        """CREATE INDEX photo_newest ON photo (bumped_at DESC, arrived_at DESC, id DESC, watch, not_before)
+WHERE state IN ('ready', 'waiting')""",
+        """CREATE INDEX photo_oldest ON photo (bumped_at DESC, arrived_at, id, watch, not_before)
+WHERE state IN ('ready', 'waiting')""",
+    ),
 }
 """By the schema that a step leads to."""
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,9 +23,9 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -138,15 +139,11 @@ class Queue:
 
         The attempt is counted here, before the work, so that a photo that kills the worker cannot do so for ever.
         """
-        due = turns.due(without, now)
         with self.transaction() as connection:
-            first = connection.execute(turns.of(due, 1, newest)).one_or_none()
-            if first is None:
+            due = connection.execute(turns.next_in_line(without, now, limit, newest=newest)).all()
+            if not due:
                 return []
-            wanted = [first.id]
-            if not first.suspect:
-                others = turns.of(and_(due, photos.c.suspect == 0), limit, newest)
-                wanted = list(connection.execute(others).scalars())
+            wanted = [due[0].id] if due[0].suspect else [row.id for row in due if not row.suspect]
             claimed = connection.execute(
                 update(photos)
                 .where(photos.c.id.in_(wanted))
@@ -316,13 +313,17 @@ class Queue:
         return self._start_over((State.DONE, State.NO_FACE), paths, now)
 
     def _start_over(self, ended: Sequence[State], paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
-        mine = update(photos).where(photos.c.state.in_(ended))
-        again = mine.values(state=State.READY, changed_at=now, **_FRESH)
+        again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
         with self.transaction() as connection:
             if paths is None:
-                return connection.execute(again).rowcount
-            chosen = (tuple_(photos.c.watch, photos.c.path).in_(chunk) for chunk in _chunks(list(paths)))
-            return sum(connection.execute(again.where(these)).rowcount for these in chosen)
+                return connection.execute(again.where(photos.c.state.in_(ended))).rowcount
+            # One watch at a time, as in `_signatures`; and by path: by state, it would go through all that are done.
+            mine = again.where(literal_column("+photo.state").in_(ended))
+            return sum(
+                connection.execute(mine.where(photos.c.watch == watch, photos.c.path.in_(chunk))).rowcount
+                for watch, places in groupby(sorted(paths), key=itemgetter(0))
+                for chunk in _chunks([path for _, path in places])
+            )
 
     def clock_set_back(self, by_s: float, now: float) -> None:
         """Photos that wait do so for as long as they were to."""
@@ -333,7 +334,7 @@ class Queue:
     def is_due(self, now: float, without: Collection[str] = ()) -> bool:
         """Whether `claim` would find a photo."""
         with self.transaction() as connection:
-            return connection.execute(select(photos.c.id).where(turns.due(without, now)).limit(1)).first() is not None
+            return connection.execute(turns.next_in_line(without, now, 1, newest=True)).first() is not None
 
     def counts(self, without: Collection[str] = ()) -> dict[State, int]:
         """How many photos stand where, but for those of some watches."""

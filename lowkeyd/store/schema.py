@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     create_engine,
     event,
+    text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
@@ -72,6 +73,14 @@ photos = Table(
     Index("photo_by_content", "sha256", "state"),
 )
 Index("photo_weak", photos.c.state, sqlite_where=photos.c.strength == "weak")
+_COPY = photos.c.delivery_sha256
+Index("photo_by_delivery", _COPY, photos.c.state, sqlite_where=_COPY.is_not(None))
+# The queue in either order, with all that says whose turn it is: it is asked every two seconds, however long it is.
+_QUEUED = text("state IN ('ready', 'waiting')")
+_FIRST, _WHETHER = photos.c.bumped_at.desc(), (photos.c.watch, photos.c.not_before)
+_BY_ARRIVAL = (photos.c.arrived_at, photos.c.id)
+Index("photo_newest", _FIRST, *(column.desc() for column in _BY_ARRIVAL), *_WHETHER, sqlite_where=_QUEUED)
+Index("photo_oldest", _FIRST, *_BY_ARRIVAL, *_WHETHER, sqlite_where=_QUEUED)
 # A photo is ignored for one of three reasons, which its stage tells apart: a person wants it so, it went away, or this
 # version of the file is not for us (RAW, protected already), which is found out at the stage `decode`.
 BARRED = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.WATCH)

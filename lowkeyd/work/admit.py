@@ -84,9 +84,9 @@ class Admission:
     def _deliver_twin(self, job: Job, digest: str) -> bool:
         renamed = self._renamed_from(job, digest)
         inherited = renamed is not None and self.follow_renames and self._inherit(renamed, job)
-        if renamed is not None and renamed.is_done:
-            twin: tuple[Delivery, Judgement | None] | None = (renamed.delivery, renamed.judgement)
-        else:
+        if renamed is not None and renamed.is_done and renamed.judgement is not None:
+            twin: tuple[Delivery, Judgement] | None = (renamed.delivery, renamed.judgement)
+        else:  # also of a copy that was known again after the database was lost, whose verdict nobody knows
             twin = self.photos.twin(job, digest, self.fingerprint)
         if twin is None:
             return False

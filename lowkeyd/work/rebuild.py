@@ -55,7 +55,7 @@ class Rebuild:
         """As `rebuild`."""
         known, found, told_at = adopt.deliveries(self.photos), 0, 0.0
         # Photos whose copies bear their very names come first: what is left then belongs to numbered ones.
-        for names in (_own_name, deliveries.originals_of):
+        for names in (_own_name, deliveries.Originals().of):
             for path, mtime_ns in deliveries.walk(self.outbox):
                 if time.monotonic() - told_at > _TELL_S:
                     patience()

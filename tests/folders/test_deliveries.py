@@ -1,6 +1,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from lowkeyd.folders import deliveries
 
 
@@ -22,9 +24,27 @@ def test_a_copy_is_of_the_photo_with_its_name_or_else_one_with_another_suffix_or
     tmp_path: Path,
 ) -> None:
     make(tmp_path, "d/a.jpg", "d/a.heic", "d/a (1).jpg", "d/a.txt", "d/ab.jpg")
-    assert list(deliveries.originals_of(tmp_path, b"d/a.jpg")) == [b"d/a.jpg", b"d/a.heic"]
-    assert list(deliveries.originals_of(tmp_path, b"d/a (1).jpg")) == [b"d/a (1).jpg", b"d/a.heic", b"d/a.jpg"]
-    assert list(deliveries.originals_of(tmp_path, b"gone/a.jpg")) == []
+    assert list(deliveries.Originals().of(tmp_path, b"d/a.jpg")) == [b"d/a.jpg", b"d/a.heic"]
+    assert list(deliveries.Originals().of(tmp_path, b"d/a (1).jpg")) == [b"d/a (1).jpg", b"d/a.heic", b"d/a.jpg"]
+    assert list(deliveries.Originals().of(tmp_path, b"gone/a.jpg")) == []
+
+
+def test_of_many_copies_in_one_folder_the_folder_of_their_photos_is_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, *(f"d/{number}.heic" for number in range(9)))
+    listed: list[bytes] = []
+    listdir = os.listdir
+
+    def note(folder: bytes) -> list[bytes]:
+        listed.append(folder)
+        return listdir(folder)
+
+    monkeypatch.setattr(deliveries.os, "listdir", note)
+    originals = deliveries.Originals()
+    found = [list(originals.of(tmp_path, b"d/%d.jpg" % number)) for number in range(9)]
+    assert found == [[b"d/%d.heic" % number] for number in range(9)]
+    assert len(listed) == 1
 
 
 def test_times_are_compared_as_exactly_as_the_poorest_file_system_keeps_them() -> None:

@@ -64,6 +64,23 @@ def test_a_person_may_say_that_it_is_the_right_one(library: Library, lies: Lies)
     started(library).require()
 
 
+def test_where_there_is_no_folder_to_say_that_of_it_is_still_the_old_one_that_is_waited_for(
+    library: Library, lies: Lies
+) -> None:
+    lies.at("/out")
+    disk = started(library)
+    disk.require()
+    away = library.outbox.with_name("away")
+    library.outbox.rename(away)
+    with pytest.raises(OutboxUnavailable, match="is not there"):
+        disk.accept()
+    library.outbox.mkdir()
+    lies.at("/mnt/disk/out")
+    for guard in (disk, started(library)):
+        with pytest.raises(OutboxUnavailable, match="disk is not mounted"):
+            guard.require()
+
+
 def test_another_folder_in_the_configuration_is_looked_at_without_prejudice(
     library: Library, lies: Lies, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd.folders.scan import Tree
+from lowkeyd.intake import roots
 from lowkeyd.intake.roots import Roots
 from lowkeyd.store.notes import Notes
 from tests.helpers.library import Library
@@ -62,6 +63,26 @@ def test_another_folder_with_other_photos_is_offline_until_a_person_accepts_it(f
     filled.roots.accept("inbox")
     assert filled.roots.look("inbox") is None
     assert filled.roots.returned() == ["inbox"]
+
+
+def test_a_folder_that_stands_in_for_long_is_not_searched_for_photos_at_every_look(
+    filled: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    some_paths = Notes.some_paths
+
+    def search(notes: Notes, watch: str, limit: int) -> list[bytes]:
+        searched.append(watch)
+        return some_paths(notes, watch, limit)
+
+    monkeypatch.setattr(Notes, "some_paths", search)
+    disk = unmount(filled)
+    for _ in range(3):
+        assert filled.roots.look("inbox") is not None
+    assert searched == ["inbox"]
+    shutil.copy2(disk / "a.jpg", filled.root / "a.jpg")
+    monkeypatch.setattr(roots, "_ASK_AGAIN_S", 0.0)
+    assert filled.roots.look("inbox") is None, "restored from a backup meanwhile"
 
 
 def test_a_folder_that_was_empty_anyhow_may_be_replaced(library: Library) -> None:

@@ -11,7 +11,8 @@ from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.rules import Rules
 from lowkeyd.folders.scan import Tree
 from lowkeyd.intake.roots import Roots
-from lowkeyd.model import State, sha256
+from lowkeyd.model import Delivery, Photo, State, sha256
+from lowkeyd.store.adopt import adopt
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.notes import Notes
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
@@ -293,6 +294,21 @@ def test_a_photo_that_was_renamed_before_it_was_done_again_takes_its_old_copy_al
         admission(library).admit(job)
     assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
     assert library.photos.counts() == {State.DONE: 1, State.IGNORED: 1}
+
+
+def test_a_renamed_photo_whose_verdict_was_lost_with_the_database_is_judged_afresh(library: Library) -> None:
+    """Its copy is known, not what recognisers said of it, and it must not come out as one without faces."""
+    protect(library, "old.jpg", b"portrait")
+    seen = library.tree.look(b"old.jpg")
+    assert seen is not None
+    copy = Delivery(b"inbox/old.jpg", sha256(b"copy of portrait"))
+    adopt(library.photos, Photo("inbox", b"old.jpg", seen.signature), sha256(b"portrait"), copy)
+    rename(library, "old.jpg", "new.jpg")
+    job = library.claim()
+    assert admission(library).admit(job) is not None
+    library.publisher.publish(job, b"copy of portrait, judged", ".jpg", JUDGED)
+    assert library.row("new.jpg")["state"] == "done"
+    assert library.delivered() == {"inbox/new.jpg": b"copy of portrait, judged"}
 
 
 def test_a_copy_without_faces_is_renamed_along_too(library: Library) -> None:
