@@ -49,6 +49,7 @@ def main() -> int:
             lookup.failures(database, 20)
             lookup.history(database, 200)
             lookup.progress(database, time.time())
+        _daily(database, chosen.photos)
         old = _of_schema_1(Path(folder), chosen.photos)
         with _timed(f"upgrade from schema 1 to {migrations.NEWEST}, with its backup"), Queue(old):
             pass
@@ -66,7 +67,23 @@ def main() -> int:
 def _timed(what: str) -> Iterator[None]:
     started = time.monotonic()
     yield
-    print(f"{what:55}{time.monotonic() - started:8.2f} s")
+    print(f"{what:55}{time.monotonic() - started:9.3f} s")
+
+
+def _daily(database: Path, count: int) -> None:
+    """What the daemon asks for each batch and each photo, and what people ask for, with half of the photos queued."""
+    some = [("inbox", b"album %d/%06d.jpg" % (n // 200, n)) for n in range(1000)]
+    with Queue(database) as photos:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE photo SET state = 'ready', not_before = 0 WHERE id % 2")
+        for newest in (True, False):
+            with _timed(f"claim 8 of {count // 2:,}, {'newest' if newest else 'oldest'} first"):
+                photos.claim(8, time.time(), newest=newest)
+        with _timed("is it a copy of ours?"):
+            photos.is_delivery("0" * 64)
+        with _timed("retry and redo 1,000 photos by name"):
+            photos.retry(some, time.time())
+            photos.redo(some, time.time())
 
 
 def _of_schema_1(folder: Path, count: int) -> Path:

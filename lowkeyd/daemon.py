@@ -69,7 +69,16 @@ _STALE_S = 90.0
 class Daemon:
     """One state folder, its watches, its outbox and its workers. Use `run`."""
 
-    def __init__(self, settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *, once: bool) -> None:
+    def __init__(
+        self,
+        settings: config.Config,
+        photos: Queue,
+        serve: Serve,
+        reload: Reload,
+        ending: threading.Event,
+        *,
+        once: bool,
+    ) -> None:
         self._settings = settings
         self._reload = reload
         self.renewed: config.Config | None = None  # the settings that it ended for
@@ -79,7 +88,7 @@ class Daemon:
         notes = Notes(photos)
         self._roots = Roots(trees(settings), notes)
         self._wake = threading.Event()
-        self._ending = threading.Event()
+        self._ending = ending
         self._failure: BaseException | None = None
         self._started_at = time.time()
         self._beat_at = float("-inf")
@@ -126,9 +135,8 @@ class Daemon:
         self._post(Hint(photo.watch, photo.path, is_folder=False))
 
     def run(self) -> int:
-        """Until a signal, or until nothing is left to do if `once`. Returns the exit code. Raises what broke a part."""
+        """Until `ending`, or until nothing is left to do if `once`. Returns the exit code. Raises what broke a part."""
         with ExitStack() as stack:
-            stack.enter_context(self._signals())
             stack.enter_context(self._thread_failures())
             self._outbox_disk.require()  # what was cut short can only be settled where its copy is
             recover(self._photos, self._publisher)
@@ -193,19 +201,6 @@ class Daemon:
                     id=f"scan {watch}",
                     replace_existing=True,
                 )
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-        if before[signal.SIGHUP] is not signal.SIG_DFL:
-            del before[signal.SIGHUP]  # it asks for a reload, or, with nohup, for nothing
-        for number in before:
-            signal.signal(number, lambda *_: self._ending.set())
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @contextmanager
     def _thread_failures(self) -> Iterator[None]:
@@ -340,13 +335,30 @@ def _ask_for_patience() -> None:
 def _run(settings: config.Config, photos: Queue, serve: Serve, reload: Reload, *, once: bool) -> int:
     """New settings reach every part by a new daemon in the same process, which goes on holding the lock."""
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not has_terminal():
-        signal.signal(signal.SIGHUP, lambda *_: reload.ask())  # also between two daemons: it would end the process
+        signal.signal(signal.SIGHUP, lambda *_: reload.ask())
+    ending = threading.Event()
     try:
-        while True:
-            daemon = Daemon(settings, photos, serve, reload, once=once)
-            code = daemon.run()
-            if daemon.renewed is None:
-                return code
-            settings = daemon.renewed
+        with _signals(ending):  # also between two daemons, where what is asked for must not be lost
+            while True:
+                daemon = Daemon(settings, photos, serve, reload, ending, once=once)
+                code = daemon.run()
+                if daemon.renewed is None or ending.is_set():
+                    return code
+                settings = daemon.renewed
     finally:
         reload.stop()
+
+
+@contextmanager
+def _signals(ending: threading.Event) -> Iterator[None]:
+    """What asks for the end sets `ending`."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    if before[signal.SIGHUP] is not signal.SIG_DFL:
+        del before[signal.SIGHUP]  # it asks for a reload, or, with nohup, for nothing
+    for number in before:
+        signal.signal(number, lambda *_: ending.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -27,6 +27,8 @@ Places = list[tuple[str, bytes]]
 """Photos, each by its watch and its path below the watch's folder."""
 _AT_ONCE = 1000
 """Photos that one question names: whoever asks the daemon something else meanwhile is answered soon."""
+_PATIENCE_S = 10.0
+"""With a daemon that has just started or reloads its configuration, after which much is to be tried again."""
 
 
 def answer(question: Any, photos: Queue, gate: Gate, roots: Roots, disk: OutboxDisk) -> dict[str, Any]:
@@ -79,12 +81,12 @@ def retry(settings: config.Config, paths: Places | None) -> int:
 def ignore(settings: config.Config, paths: Places, *, undo: bool) -> int:
     """Leave photos alone for good, or take that back. Returns how many."""
     question = "unignore" if undo else "ignore"
-    return int(_have_answered(settings, {question: _sendable(paths)})[f"{question}d"])
+    return sum(int(_have_answered(settings, {question: part})[f"{question}d"]) for part in _in_parts(paths))
 
 
 def bump(settings: config.Config, paths: Places) -> int:
     """Have queued photos done before all others. Returns how many are queued."""
-    return int(_have_answered(settings, {"bump": _sendable(paths)})["bumped"])
+    return sum(int(_have_answered(settings, {"bump": part})["bumped"]) for part in _in_parts(paths))
 
 
 def hand_in(settings: config.Config, paths: Places) -> HandedIn:
@@ -121,7 +123,7 @@ def accept_outbox(settings: config.Config) -> None:
 def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[str, Any]:
     state: Path = settings.state.path
     if lock.is_held(state):
-        return ask(location.control_socket(state), question)
+        return ask(location.control_socket(state), question, patience_s=_PATIENCE_S)
     check_folders(settings)
     location.require(location.database(state))
     with lock.hold(state), Queue(location.database(state)) as photos:

@@ -134,6 +134,15 @@ def test_a_reload_that_is_asked_for_in_the_middle_of_another_does_not_end_it(hom
         assert daemon.end() == 0
 
 
+def test_the_end_that_is_asked_for_in_the_middle_of_a_reload_is_not_forgotten(home: Home) -> None:
+    with home.daemon() as daemon:
+        home.configure(scan={"every_s": 800.0})
+        daemon.process.send_signal(signal.SIGHUP)
+        while not (heard := daemon.hear()).startswith("RELOADING=1"):
+            assert heard
+        assert daemon.end() == 0
+
+
 def test_what_is_asked_for_after_a_reload_is_done_by_the_new_settings(home: Home) -> None:
     """To try their networks takes seconds, in which the old settings would have answered."""
     path = home.drop("a.jpg", b"unique a")

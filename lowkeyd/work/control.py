@@ -9,6 +9,7 @@ import os
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ _QUESTION_S = 2.0
 """One question is served at a time: whoever connects and says nothing may not keep others, or the end, waiting."""
 _ANSWER_S = 10.0
 _MAX_LINE = 1 << 24
+_AGAIN_S = 0.05
+_NOBODY_LISTENS = (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError)
+"""While a daemon starts, or makes room for one with new settings: what was asked has not been heard."""
 
 Answer = Callable[[Any], dict[str, Any]]
 """Takes any JSON value. A ValueError, or an error of our family, becomes the reply `{"error": ...}`."""
@@ -76,16 +80,27 @@ class Control:
         self._path.unlink(missing_ok=True)
 
 
-def ask(path: Path, question: dict[str, Any], timeout_s: float = _ANSWER_S) -> dict[str, Any]:
-    """Ask the daemon whose socket this is. Raises StoreError when it does not answer."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(str(path))
-            connection.sendall(json.dumps(question).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: the daemon does not answer: {error}") from error
+def ask(path: Path, question: dict[str, Any], timeout_s: float = _ANSWER_S, patience_s: float = 0.0) -> dict[str, Any]:
+    """Ask the daemon whose socket this is; for `patience_s` again, where nobody listens yet. Raises StoreError when it
+    does not answer."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            answer = _asked(path, question, timeout_s)
+            break
+        except (OSError, ValueError) as error:
+            if not isinstance(error, _NOBODY_LISTENS) or time.monotonic() > until:
+                raise StoreError(f"{path}: the daemon does not answer: {error}") from error
+        time.sleep(_AGAIN_S)
     if "error" in answer:
         raise StoreError(f"the daemon refuses: {answer['error']}")
     return answer
+
+
+def _asked(path: Path, question: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout_s)
+        connection.connect(str(path))
+        connection.sendall(json.dumps(question).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
+        return answer

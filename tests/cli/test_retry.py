@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd import config
+from lowkeyd import config, wishes
 from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage, State
 from lowkeyd.store import location, lock
 from lowkeyd.store.judgement import Judgement
@@ -160,7 +160,10 @@ def test_a_photo_whose_name_is_no_text_is_named_in_the_refusal(
     )
 
 
-def test_a_daemon_that_does_not_answer_is_one_sentence(lowkeyd: Lowkeyd, home: Home, failed: list[Path]) -> None:
+def test_a_daemon_that_does_not_answer_is_one_sentence(
+    lowkeyd: Lowkeyd, home: Home, failed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wishes, "_PATIENCE_S", 0.2)
     with lock.hold(home.state):
         result = lowkeyd("retry", "--config", home.config)
     assert result.code == 1

@@ -106,6 +106,17 @@ def test_a_daemon_that_does_not_answer_is_one_clear_error(tmp_path: Path, state:
         ask(path, {"say": 1})
 
 
+def test_one_that_starts_only_now_is_waited_for(tmp_path: Path) -> None:
+    path, started = tmp_path / "control.sock", []
+    late = threading.Timer(0.3, lambda: started.append(Control(path, answer)))
+    late.start()
+    try:
+        assert ask(path, {"say": 1}, patience_s=60.0) == {"said": 1}
+    finally:
+        late.join()
+        started[0].stop()
+
+
 def test_a_socket_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the control socket cannot be made: No such file"):
         Control(tmp_path / "gone" / "control.sock", answer)
