@@ -45,7 +45,7 @@ def evaluate(
 
     Example: lowkeyd evaluate people/ --protect 20 --preset subtle --preset balanced --plot people.png
     """
-    if (people is None) == (gallery is None) or (gallery is not None and probe is None):
+    if (people is None) == (gallery is None) or (gallery is None) != (probe is None):
         raise typer.BadParameter("name a folder of people, or --gallery and --probe")
     configured = load_or_defaults(config)
     if plot is not None and not plot.absolute().parent.is_dir():

@@ -16,7 +16,7 @@ from lowkeyd.cli import places, shown
 from lowkeyd.cli.history import outcome
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.folders.rules import Rules
-from lowkeyd.model import PHOTO_SUFFIXES, State, readable
+from lowkeyd.model import State, readable
 from lowkeyd.store import location, lookup
 from lowkeyd.store.lookup import Entry
 
@@ -80,7 +80,7 @@ def _obstacle(entry: Entry, settings: configuration.Config) -> str | None:
 def _why_unknown(photo: Path, settings: configuration.Config) -> str:
     if not os.path.lexists(photo):
         return "no such file, and no photo of this name was ever seen."
-    if photo.suffix.lower() not in PHOTO_SUFFIXES or photo.name.startswith("."):
+    if not Rules().takes_here(os.fsencode(photo.name)):
         return "by its name it is no photo, or a hidden one, so it is never looked at."
     found = places.in_watch(photo, settings)
     if found is not None:

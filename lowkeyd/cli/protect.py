@@ -17,9 +17,10 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from lowkeyd.cli.albums import folders, spread
 from lowkeyd.cli.options import ConfigFile, load, load_or_defaults, preset_named
 from lowkeyd.config import Config
-from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError
+from lowkeyd.errors import LowkeydError, OutboxUnavailable, PhotoError, PhotoLeftAlone
 from lowkeyd.folders import originals
 from lowkeyd.folders.outbox import Outbox, delivery_name
+from lowkeyd.folders.rules import is_raw_name
 from lowkeyd.model import Delivery, NoFace, Protected, Strength, readable, sha256
 from lowkeyd.worker.messages import Outcome, Reached, Stepped
 
@@ -81,7 +82,7 @@ def protect(
         while batch := list(islice(every, settings.worker.photos)):
             run.begin(len(batch))
             named: list[tuple[Path, Callable[[], bytes]]] = [
-                (photo, partial(originals.read, Path(os.path.realpath(photo)), max_bytes)) for photo in batch
+                (photo, partial(_read, photo, max_bytes)) for photo in batch
             ]
             for photo, outcome in protector.run(named, run.tell):
                 run.file(photo, outcome)
@@ -116,6 +117,12 @@ def _outbox(folder: Path, albums: list[Path]) -> Outbox:
     outbox = Outbox(folder, watched=albums)
     outbox.probe()
     return outbox
+
+
+def _read(photo: Path, max_bytes: int) -> bytes:
+    if is_raw_name(os.fsencode(photo)):
+        raise PhotoLeftAlone.raw()
+    return originals.read(Path(os.path.realpath(photo)), max_bytes)
 
 
 def _progress(console: Console) -> Progress:
@@ -168,6 +175,8 @@ class _Run:
                 self._place(photo, content, suffix, " (no face was found)")
             case NoFace():
                 self._fail(photo, "no face was found")
+            case PhotoLeftAlone():
+                self._say(f"{readable(photo)}: {readable(outcome.reason)}. {outcome.advice}")
             case error:
                 self._fail(photo, f"at {error.stage}: {error.reason}. {error.advice}")
 

@@ -7,10 +7,11 @@ logarithm of the own person's rank, over what chance gives: 0 where all are foun
 probe counts in it, so that it wavers less than a share of those above some rank.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -184,7 +185,8 @@ class Gallery:
     def _delivered(self, picture: Picture, pixels: Pixels) -> Pixels:
         """What is in the file that would be delivered."""
         encoded = encode(picture, pixels, self._settings.outbox, self._settings.metadata)
-        return decode(encoded.content, self._limits).pixels
+        limits = replace(self._limits, max_megabytes=math.inf)  # a copy may need more bytes than its photo
+        return decode(encoded.content, limits).pixels
 
     def _embed(self, places: Sequence[tuple[Pixels, _Known]]) -> list[Vectors]:
         """Faces detected afresh; where that fails, which is protection too, the old landmarks are used."""

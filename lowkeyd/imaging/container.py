@@ -172,16 +172,11 @@ _NO_FRAMES = frozenset({0xFFC4, 0xFFC8, 0xFFCC})  # tables, between the markers 
 
 
 def _unread_jpeg(content: bytes) -> str | None:
-    position = 2
-    while position + 5 <= len(content):
-        marker, size, precision = struct.unpack_from(">HHB", content, position)
+    for marker, body, _ in endings.jpeg_segments(content):
         if marker in _LOSSLESS_FRAMES:
             return "a lossless JPEG"
-        if 0xFFC0 <= marker <= 0xFFCF and marker not in _NO_FRAMES:
-            return f"a JPEG with {precision} bits per channel" if precision != 8 else None
-        if marker == 0xFFDA or not 0xFFC0 <= marker <= 0xFFFE or size < 2:
-            return None
-        position += 2 + size
+        if 0xFFC0 <= marker <= 0xFFCF and marker not in _NO_FRAMES and body:
+            return f"a JPEG with {body[0]} bits per channel" if body[0] != 8 else None
     return None
 
 
@@ -218,17 +213,7 @@ def webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def segments(content: bytes, wanted: int) -> Iterator[bytes]:
     """The bodies of a JPEG's segments of a kind, before the picture itself."""
-    position = 2
-    while position + 4 <= len(content):
-        if content[position : position + 2] == b"\xff\xff":  # any number of them may come before a marker
-            position += 1
-            continue
-        marker, size = struct.unpack_from(">HH", content, position)
-        if marker == 0xFFDA or not 0xFFC0 <= marker <= 0xFFFE or size < 2:
-            return
-        if marker == wanted:
-            yield content[position + 4 : position + 2 + size]
-        position += 2 + size
+    return (body for marker, body, _ in endings.jpeg_segments(content) if marker == wanted)
 
 
 def is_lossless_webp(content: bytes) -> bool:

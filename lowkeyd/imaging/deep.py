@@ -2,18 +2,18 @@
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from lowkeyd.imaging import tiff
+from lowkeyd.imaging.container import png_chunks
 from lowkeyd.imaging.samples import Values
 from lowkeyd.imaging.tiff import Directory
 
 _PNG_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: the number for grey, grey and alpha, RGB, RGB and alpha
 _SIGNATURE_BYTES = 8
-_HEADER_END = 33  # of a PNG: its signature, then the first chunk
 _BLOCK_VALUES = 1 << 20
 """Filtered or compressed at a time."""
 _LEVEL = 6
@@ -24,20 +24,12 @@ def png(frame: bytes, values: Values) -> bytes:
     height, width, channels = values.shape
     header = struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOURS[channels], 0, 0, 0)
     written = [frame[:_SIGNATURE_BYTES], _chunk(b"IHDR", header)]
-    for name, body in _chunks(frame[_HEADER_END:]):
+    for name, body in png_chunks(frame):
         if name == b"IEND":
             written.append(_chunk(b"IDAT", _compressed(values)))
-        if name != b"IDAT":
+        if name not in (b"IHDR", b"IDAT"):
             written.append(_chunk(name, body))
     return b"".join(written)
-
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = 0
-    while position < len(content):
-        size, name = struct.unpack_from(">I4s", content, position)
-        yield name, content[position + 8 : position + 8 + size]
-        position += 12 + size
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

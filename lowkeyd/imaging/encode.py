@@ -119,7 +119,10 @@ def encode(
 
 def has_finer(encoded: Encoded, picture: Picture) -> bool:
     """Whether a finer file could be had of this."""
-    return encoded.suffix in (".jpg", ".avif") or (encoded.suffix == ".webp" and not _is_lossless(picture))
+    if encoded.suffix == ".jpg":
+        plain, fine = (_jpeg_coding(picture.jpeg, picture.space.mode, fine=fine) for fine in (False, True))
+        return fine != plain
+    return encoded.suffix == ".avif" or (encoded.suffix == ".webp" and not _is_lossless(picture))
 
 
 def as_shared(pixels: Pixels) -> Pixels:

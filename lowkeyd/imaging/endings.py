@@ -4,6 +4,7 @@ Pillow's messages do not tell the two apart. Nothing here decodes pixels.
 """
 
 import struct
+from collections.abc import Iterator
 
 from PIL.ExifTags import IFD
 
@@ -41,17 +42,36 @@ def _ends_in_zeros(content: bytes, count: int) -> bool:
     return not content[-count:].strip(b"\0")
 
 
-def end_of_jpeg(content: bytes) -> int | None:
-    """Where the first picture of a JPEG file ends; None when it does not. Further frames and films come behind it."""
+START_OF_SCAN, DAMAGED = 0xFFDA, 0
+
+
+def jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """The marker, the body and the end of each of a JPEG's segments, up to the one behind which the compressed picture
+    comes. The marker `DAMAGED` ends them where there is no segment."""
     position = 2
     while position + 4 <= len(content):
         marker, size = struct.unpack_from(">HH", content, position)
-        if marker == 0xFFDA:  # compressed data follow, where FFD9 can only be the end of the picture
-            end = content.find(b"\xff\xd9", position + 2 + size)
-            return None if end < 0 else end + 2
+        if marker == 0xFFFF:  # any number of these bytes may come before a marker
+            position += 1
+            continue
+        end = position + 2 + size
         if not 0xFFC0 <= marker <= 0xFFFE or size < 2:
-            return len(content)  # not a segment: damaged
-        position += 2 + size
+            yield DAMAGED, b"", end
+            return
+        yield marker, content[position + 4 : end], end
+        if marker == START_OF_SCAN:
+            return
+        position = end
+
+
+def end_of_jpeg(content: bytes) -> int | None:
+    """Where the first picture of a JPEG file ends; None when it does not. Further frames and films come behind it."""
+    for marker, _, end_of_segment in jpeg_segments(content):
+        if marker == DAMAGED:
+            return len(content)
+        if marker == START_OF_SCAN:  # in what follows, FFD9 can only be the end of the picture
+            end = content.find(b"\xff\xd9", end_of_segment)
+            return None if end < 0 else end + 2
     return None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from lowkeyd import __version__, config
+from lowkeyd.attack.networks import ledger
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoUnreachable
 from lowkeyd.folders import originals
 from lowkeyd.folders.rules import is_raw_name
@@ -133,11 +134,15 @@ def _place(tree: Tree, job: Job) -> bytes:
 
 
 def fingerprint(settings: config.Config) -> str:
-    """Changes when the same photo would come out differently."""
+    """Changes when the same photo would come out differently, or be judged so. Raises WeightsError for a ledger that
+    cannot be read."""
+    records = ledger.read(settings.attack.models)  # of networks whose weights and thresholds lowkeyd does not know
+    named = [name for name in (*settings.attack.ensemble, *settings.attack.judges) if name in records]
     deciding = {
         "attack": settings.attack.model_dump(include={"preset", "ensemble", "judges", "seed"}),
         "outbox": settings.outbox.model_dump(include={"format", "heic", "weak"}),
         "metadata": settings.metadata.model_dump(),
+        "networks": {name: (records[name].sha256, records[name].threshold) for name in named},
         "version": __version__,
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]

@@ -69,6 +69,8 @@ def test_gallery_and_probes_may_be_folders_of_their_own(lowkeyd: Lowkeyd, galler
     assert "verified: the same person for dlib below 0.60" in result.out
 
 
-@pytest.mark.parametrize("named", [(), ("--gallery", "x"), ("people", "--gallery", "x", "--probe", "y")])
+@pytest.mark.parametrize(
+    "named", [(), ("--gallery", "x"), ("people", "--probe", "y"), ("people", "--gallery", "x", "--probe", "y")]
+)
 def test_people_are_named_in_one_of_two_ways(lowkeyd: Lowkeyd, named: tuple[str, ...]) -> None:
     assert lowkeyd("evaluate", *named).code == 2

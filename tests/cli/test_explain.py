@@ -175,18 +175,20 @@ def test_what_is_never_looked_at_is_told_with_the_reason(lowkeyd: Lowkeyd, home:
     home.configure(watch={"ignore": ["*_edit.jpg"]})
     with Queue(location.database(home.state)):
         pass
-    for name in ("a_edit.jpg", ".trash/a.jpg", "deep/new.jpg"):
+    for name in ("a_edit.jpg", ".trash/a.jpg", "deep/new.jpg", "new.dng", "notes.txt"):
         (home.inbox / name).parent.mkdir(exist_ok=True)
         (home.inbox / name).write_bytes(b"x")
     (home.inbox / "link.jpg").symlink_to("deep/new.jpg")
     told = {
         name: lowkeyd("explain", home.inbox / name, "--config", home.config).out
-        for name in ("a_edit.jpg", ".trash/a.jpg", "deep/new.jpg", "link.jpg")
+        for name in ("a_edit.jpg", ".trash/a.jpg", "deep/new.jpg", "new.dng", "notes.txt", "link.jpg")
     }
     assert "[[watch]] ignore names it" in told["a_edit.jpg"]
     assert "hidden or system folder" in told[".trash/a.jpg"]
     assert "follow_symlinks is off" in told["link.jpg"]
     assert "taken once it is quiet" in told["deep/new.jpg"]
+    assert "taken once it is quiet" in told["new.dng"], "and said to be RAW then"
+    assert "by its name it is no photo" in told["notes.txt"]
 
 
 def test_a_preset_that_was_tried_in_vain_is_told(lowkeyd: Lowkeyd, home: Home) -> None:

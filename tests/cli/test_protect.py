@@ -14,7 +14,7 @@ from PIL import Image
 from skimage.data import astronaut, coins
 
 from lowkeyd import config
-from lowkeyd.errors import WeightsError
+from lowkeyd.errors import PhotoLeftAlone, WeightsError
 from lowkeyd.folders import outbox, scan
 from tests.cli.conftest import Lowkeyd
 from tests.helpers.home import REPOSITORY, contents, environment
@@ -190,6 +190,25 @@ def test_what_cannot_be_meant_is_said_before_any_work(lowkeyd: Lowkeyd, use: Use
     result = lowkeyd("protect", *asked)
     assert (result.code, told in " ".join(result.err.replace("│", " ").split())) == (2, True), result.err
     assert contents(Path()) == before
+
+
+def test_what_is_left_alone_on_purpose_is_said_and_no_failure(lowkeyd: Lowkeyd, use: Use) -> None:
+    class Marked(StandIn):
+        def run(self, photos: Any, tell: Any) -> Iterator[Any]:
+            for path, read in photos:
+                yield path, PhotoLeftAlone("protected already") if path.name == "a.jpg" else _raised(read)
+
+    use(lambda *_: Marked())
+    result = lowkeyd("protect", photo("album/a.jpg"), photo("album/b.DNG", b"never read"), "-o", "to")
+    assert (result.code, contents(Path("to"))) == (0, {})
+    assert "album/a.jpg: protected already. Nothing to do." in result.err.splitlines()
+    assert "album/b.DNG: raw: a camera's RAW file" in result.err
+
+
+def _raised(read: Callable[[], bytes]) -> PhotoLeftAlone:
+    with pytest.raises(PhotoLeftAlone) as raised:
+        read()
+    return raised.value
 
 
 def test_a_folder_within_that_cannot_be_read_is_named(lowkeyd: Lowkeyd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,24 @@ def test_lossy_formats_lose_little(name: str, suffix: str) -> None:
     assert has_finer(copy, picture)
 
 
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"format": "PNG"}, "jpeg"),
+        ({"format": "JPEG", "quality": 98, "subsampling": 0}, "same"),
+        ({"format": "JPEG", "quality": 98, "subsampling": 2}, "same"),
+        ({"format": "JPEG", "quality": 75, "subsampling": 0}, "same"),
+        ({"format": "PNG"}, "webp"),
+        ({"format": "AVIF"}, "same"),
+    ],
+    ids=str,
+)
+def test_there_is_something_finer_only_where_it_is_another_file(options: dict[str, Any], wanted: str) -> None:
+    picture = decode(saved(FACE, **options), LIMITS)
+    plain, fine = (encoded(picture, picture.pixels, format=wanted, fine=fine) for fine in (False, True))
+    assert has_finer(plain, picture) == (fine.content != plain.content)
+
+
 @pytest.mark.parametrize("quality", [50, 75, 95, 100])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("progressive", [False, True])

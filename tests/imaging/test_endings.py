@@ -33,6 +33,14 @@ def test_a_file_that_stops_inside_a_piece_ends_early(name: str) -> None:
     assert [ends_early(content[:length], name) for length in lengths] == [False, True, True]
 
 
+def test_fill_bytes_before_a_jpegs_marker_do_not_hide_what_follows() -> None:
+    """Any number of them is legal (ITU-T T.81, B.1.1.2)."""
+    plain = saved(FACE, format="JPEG")
+    content = plain[:2] + b"\xff\xff" + plain[2:]
+    assert end_of_jpeg(content + b"a film") == len(content)
+    assert ends_early(content[: len(content) // 2], "JPEG")
+
+
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_photo() -> None:
     thumbnail = saved(FACE[::4, ::4], format="JPEG")
     content = saved(FACE, format="JPEG", exif=b"Exif\0\0" + thumbnail)

@@ -6,6 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from lowkeyd import config
+from lowkeyd.attack.networks import ledger
+from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.errors import PhotoChanged, PhotoLeftAlone, PhotoTooLarge, PhotoUnreachable, UnreadablePhoto
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.rules import Rules
@@ -194,6 +196,18 @@ def test_whatever_changes_a_copy_changes_the_fingerprint() -> None:
         config.Config(metadata=config.Metadata(marker=False)),
     ]
     assert len({fingerprint(one) for one in settings}) == len(settings)
+
+
+def test_so_do_the_weights_and_the_threshold_of_a_network_that_a_person_added(tmp_path: Path) -> None:
+    settings = config.Config(attack=config.Attack(judges=("mine",), models=tmp_path))
+    records = [Record("iresnet", "mine.pth", "ab", 0.9), Record("iresnet", "mine.pth", "cd", 0.9)]
+    told = {fingerprint(settings)}
+    for number, row in enumerate([*records, Record("iresnet", "mine.pth", "cd", 0.8)], 2):
+        ledger.record(tmp_path, "mine", row)
+        told.add(fingerprint(settings))
+        assert len(told) == number
+    ledger.record(tmp_path, "another", records[0])
+    assert fingerprint(settings) in told, "one that is neither attacked nor asked"
 
 
 def test_what_does_not_change_a_copy_leaves_the_fingerprint() -> None:
