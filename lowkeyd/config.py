@@ -176,8 +176,13 @@ class Attack(_Section):
         """One entry per worker."""
         return (self.device,) if isinstance(self.device, str) else self.device
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that are attacked, and those that judge."""
+        return (*self.ensemble, *self.judges)
+
     @model_validator(mode="after")
-    def _check_devices(self) -> Self:
+    def _check_names(self) -> Self:
         if not self.devices:
             raise ValueError("device: at least one is needed")
         for device in self.devices:
@@ -185,7 +190,7 @@ class Attack(_Section):
             if device not in ("auto", "cpu") and (kind != "cuda" or not (_INDEX.fullmatch(index) or device == "cuda")):
                 raise ValueError(f"device: expected auto, cpu, cuda or cuda:0 and so on, got '{device}'")
         if twice := {name for names in (self.ensemble, self.judges) for name in names if names.count(name) > 1}:
-            raise ValueError(f"ensemble, judges: {', '.join(sorted(twice))} can be named once")
+            raise ValueError(f"ensemble, judges: {', '.join(sorted(twice))} is named more than once")
         if len(set(self.devices)) != len(self.devices):
             raise ValueError("device: each device can be named once")
         judged_twice = sorted(set(self.ensemble) & set(self.judges))

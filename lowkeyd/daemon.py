@@ -17,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from lowkeyd import chores, config, wishes
+from lowkeyd.attack.networks import catalogue
 from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint
@@ -310,6 +311,7 @@ def run(settings: config.Config, *, path: Path | None = None, once: bool = False
     AlreadyRunning, StoreError, WeightsError.
     """
     check_folders(settings)
+    catalogue.require(settings.attack.networks, settings.attack.models)
     state = settings.state.path
     with lock.hold(state):
         if not os.geteuid():

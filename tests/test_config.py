@@ -80,7 +80,7 @@ def test_home_folders_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[outbox]\nmin_free_mb = inf", "[outbox] min_free_mb: "),
         ("[attack]\nmodels = '~nobodyhere/m'", "[attack] models: there is no such user here: '~nobodyhere/m'"),
         ('[outbox]\npath = "/a\\u0000b"', "[outbox] path: a path has no zeros in it"),
-        ("[attack]\nensemble = ['dlib', 'dlib']", "dlib can be named once"),
+        ("[attack]\nensemble = ['dlib', 'dlib']", "dlib is named more than once"),
         ("[schedule]\nactive = '10pm-7am'", "[schedule] active: must be two times of day such as '22:00-07:00'"),
         ("[schedule]\nactive = '24:00-07:00'", "[schedule] active: must be two times of day"),
         ("[schedule]\nactive = '07:00-07:00'", "[schedule] active: must begin and end at different times"),

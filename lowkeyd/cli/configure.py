@@ -49,17 +49,20 @@ def _write(path: Path) -> configuration.Config:
 
 @app.command()
 def check(config: ConfigFile = None) -> None:
-    """Say whether the file is right, and the folders that it names; name every fault if not (exit 78).
+    """Say whether the file is right, and the folders and networks that it names are there; name every fault if not
+    (exit 78).
 
-    Networks and devices are looked at by `lowkeyd models check` and `lowkeyd doctor`.
+    What is in the networks' files is looked at by `lowkeyd models check`, devices by `lowkeyd doctor`.
 
     Example: lowkeyd config check --config /etc/lowkeyd/config.toml
     """
     path = configuration.locate(config)
     settings = configuration.load(path)
+    from lowkeyd.attack.networks import catalogue
     from lowkeyd.intake.roots import check_folders
 
     check_folders(settings)
+    catalogue.require(settings.attack.networks, settings.attack.models)
     typer.echo(f"{readable(path)}: ok")
 
 

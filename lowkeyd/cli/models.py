@@ -136,7 +136,7 @@ def check(config: ConfigFile = None) -> None:
     from lowkeyd.attack.networks import face_network, supply
 
     faults = 0
-    for finding in supply.check(settings.models, frozenset({*settings.ensemble, *settings.judges})):
+    for finding in supply.check(settings.models, frozenset(settings.networks)):
         typer.echo(f"{finding.name}: {readable(finding.fault) or f'ok, {finding.title}'}")
         faults += bool(finding.fault)
     if faults:

@@ -137,7 +137,7 @@ def fingerprint(settings: config.Config) -> str:
     """Changes when the same photo would come out differently, or be judged so. Raises WeightsError for a ledger that
     cannot be read."""
     records = ledger.read(settings.attack.models)  # of networks whose weights and thresholds lowkeyd does not know
-    named = [name for name in (*settings.attack.ensemble, *settings.attack.judges) if name in records]
+    named = [name for name in settings.attack.networks if name in records]
     deciding = {
         "attack": settings.attack.model_dump(include={"preset", "ensemble", "judges", "seed"}),
         "outbox": settings.outbox.model_dump(include={"format", "heic", "weak"}),

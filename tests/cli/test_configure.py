@@ -89,6 +89,23 @@ def test_check_looks_at_the_folders(lowkeyd: Lowkeyd, home: Home) -> None:
     assert f"no such folder: {home.outbox}" in result.err
 
 
+@pytest.mark.parametrize(
+    ("attack", "told"),
+    [
+        ({"judges": ["nosuch"]}, "there is no face network 'nosuch'"),
+        ({"ensemble": ["dlib", "facenet-vggface2"]}, "lowkeyd models fetch facenet-vggface2"),
+    ],
+)
+def test_networks_that_are_not_there_are_told_by_check_and_at_the_start_not_at_the_first_photo(
+    lowkeyd: Lowkeyd, home: Home, attack: dict[str, object], told: str
+) -> None:
+    home.configure(attack=attack | {"models": str(home.folder / "models")})
+    for verb in (("config", "check"), ("run", "--once")):
+        result = lowkeyd(*verb, "--config", home.config)
+        assert (result.code, told in result.err) == (78, True), result.err
+    assert not list(home.state.iterdir())
+
+
 def test_show_prints_what_is_in_force_and_show_can_be_read_back(lowkeyd: Lowkeyd, home: Home) -> None:
     shown = json.loads(lowkeyd("config", "show", "--config", home.config).out)
     assert shown["outbox"]["path"] == str(home.outbox)

@@ -4,7 +4,7 @@ Nothing here loads a network, so that a list of them is quick.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -51,9 +51,8 @@ class Entry:
         """Where its weights lie, or would. Raises WeightsError when the package that carries them is missing."""
         return weights.packaged(self.package, self.file) if self.package else folder / self.file
 
-    def content(self, folder: Path) -> bytes:
-        """Its weights, checked. Raises WeightsError when they are missing, are not what they should be, or are
-        nothing that was ever recorded."""
+    def require(self, folder: Path) -> Path:
+        """Where its weights lie. Raises WeightsError when they are missing, or were never recorded."""
         path = self.path(folder)
         if not path.is_file():
             how = f"fetch it: lowkeyd models fetch {self.name}" if self.url else f"bring it: {self.bring()}"
@@ -62,6 +61,13 @@ class Entry:
             raise WeightsError(
                 f"{path}: this file was never recorded, so that it may be any; record it: {self.bring(path)}"
             )
+        return path
+
+    def content(self, folder: Path) -> bytes:
+        """Its weights, checked. Raises WeightsError when they are missing, are not what they should be, or are
+        nothing that was ever recorded."""
+        path = self.require(folder)
+        assert self.sha256 is not None, f"bug: {path} was never recorded"
         return weights.read_checked(path, self.sha256)
 
     def bring(self, file: Path | str = "FILE") -> str:
@@ -126,3 +132,9 @@ def find(name: str, folder: Path) -> Entry:
     if name not in known:
         raise WeightsError(f"there is no face network '{name}'; known are {', '.join(known)}")
     return known[name]
+
+
+def require(names: Iterable[str], folder: Path) -> None:
+    """Whether networks are known and their weights are there, which takes no time. Raises WeightsError."""
+    for name in names:
+        find(name, folder).require(folder)
