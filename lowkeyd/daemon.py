@@ -115,8 +115,15 @@ class Daemon:
     def _dispatcher(self, device: str) -> Dispatcher:
         max_bytes = int(self._settings.worker.max_megabytes * 1e6)
         stamp = fingerprint(self._settings)
-        follow = self._settings.outbox.on_rename == "follow"
-        admission = Admission(self._photos, self._publisher, self._roots, max_bytes, stamp, follow)
+        admission = Admission(
+            self._photos,
+            self._publisher,
+            self._roots,
+            max_bytes,
+            stamp,
+            follow_renames=self._settings.outbox.on_rename == "follow",
+            deliver_weak=self._settings.outbox.weak == "deliver",
+        )
         conclusion = Conclusion(self._photos, self._publisher, self._roots, stamp, self._look_again)
         start_child = partial(Child, self._serve, self._settings, device)
         newest_first = self._settings.queue.order == "newest"

@@ -25,6 +25,8 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from lowkeyd.attack.networks import ledger
+from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.store import location
 from tests.helpers import namespace
 from tests.helpers.home import (
@@ -445,13 +447,17 @@ def test_when_a_part_breaks_the_daemon_ends_and_can_be_started_again(home: Home)
 
 def test_a_worker_that_can_never_work_ends_it_with_one_sentence(home: Home) -> None:
     home.program = "lowkeyd"
-    home.configure(attack={"ensemble": ["no-such-network"]})
+    models = home.folder / "models"
+    models.mkdir()
+    ledger.record(models, "mine", Record("iresnet", "mine.pth", "0" * 64))
+    (models / "mine.pth").write_bytes(b"damaged since it was recorded")
+    home.configure(attack={"ensemble": ["mine"], "models": str(models)})
     home.drop("a.jpg", b"x")
     result = home.call("run", "--once")
     assert result.returncode == 78
     last = result.stderr.splitlines()[-1]
     assert last.startswith("lowkeyd: ")
-    assert "no-such-network" in last
+    assert f"{models / 'mine.pth'}: not the expected weights" in last
     assert "Traceback" not in result.stderr
     assert home.counts() == {"ready": 1}
 
@@ -669,7 +675,8 @@ def test_a_copy_that_is_gone_is_made_again_for_who_asks_and_one_that_is_there_st
         (home.outbox / "inbox/a.jpg").unlink()
         kept = (home.outbox / "inbox/b.jpg").stat()
         answer = home.call("retry", *map(str, paths))
-        assert (answer.returncode, answer.stdout) == (0, "2 photos will be tried again.\n")
+        same = "1 copy would come out the same: change [attack] first.\n"
+        assert (answer.returncode, answer.stdout) == (0, f"1 photo will be tried again.\n{same}")
         home.await_counts(done=2)
         assert home.delivered() == before
         assert (home.outbox / "inbox/b.jpg").stat().st_mtime_ns == kept.st_mtime_ns

@@ -9,6 +9,7 @@ import typer
 from lowkeyd.cli import places, shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
+from lowkeyd.folders.outbox import Outbox
 from lowkeyd.model import readable
 from lowkeyd.store import location, lookup
 
@@ -29,8 +30,8 @@ def retry(
 ) -> None:
     """Have photos tried again that failed or wait, or new copies made of those that are done.
 
-    A copy that is still there is made anew only if it could come out differently: [attack], [metadata], formats,
-    [outbox] weak or lowkeyd itself have changed since. It then takes the old one's place.
+    A copy that is still there is made anew only if it could come out differently: [attack], [metadata], formats or
+    lowkeyd itself have changed since, or [outbox] weak now holds it back. It then takes the old one's place.
     Works with or without a running daemon.
 
     Example: lowkeyd retry ~/lowkeyd/inbox/holiday
@@ -39,23 +40,33 @@ def retry(
         raise typer.BadParameter("name photos, or one of --weak, --missing and --outdated")
     settings = load(config)
     from lowkeyd import wishes
+    from lowkeyd.work.admit import fingerprint
 
-    paths = None
+    database, paths = location.database(settings.state.path), None
     if weak:
-        paths = [(photo.watch, photo.path) for photo in lookup.weak(location.database(settings.state.path))]
+        paths = [(photo.watch, photo.path) for photo in lookup.weak(database)]
     elif missing:
         paths = _without_copies(settings)
     elif outdated:
-        from lowkeyd.work.admit import fingerprint
-
-        paths = lookup.outdated(location.database(settings.state.path), fingerprint(settings))
+        paths = lookup.outdated(database, fingerprint(settings))
     elif photos:
         paths = places.photos(photos, settings)
-    count = wishes.retry(settings, paths)
+    same = _same_again(paths, settings, fingerprint(settings)) if paths else set()
+    count = wishes.retry(settings, paths and [path for path in paths if path not in same])
     typer.echo(f"{shown.count(count, 'photo')} will be tried again.")
-    if photos and not count:
+    if same:
+        typer.echo(f"{shown.count(len(same), 'copy', 'copies')} would come out the same: change [attack] first.")
+    elif photos and not count:
         typer.echo("None of them failed, waits or is done; `lowkeyd explain PHOTO` tells more.", err=True)
         raise typer.Exit(1)
+
+
+def _same_again(photos: list[tuple[str, bytes]], settings: Config, fingerprint: str) -> set[tuple[str, bytes]]:
+    """Those whose copies are there, and as they would be made today."""
+    weak_too = settings.outbox.weak == "deliver"
+    made = lookup.current(location.database(settings.state.path), fingerprint, weak_too=weak_too)
+    outbox = Outbox(settings.outbox.path)
+    return {photo for photo in photos if photo in made and outbox.holds(made[photo])}
 
 
 def _without_copies(settings: Config) -> list[tuple[str, bytes]]:

@@ -43,9 +43,9 @@ def more(columns: int, number: int, named: int) -> list[Padding]:
     return [indented(columns, Text(f"and {number - named:,} more (--rows {number})", "dim"))]
 
 
-def count(number: int, thing: str) -> str:
-    """`1 photo`, `2 photos`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def count(number: int, thing: str, things: str | None = None) -> str:
+    """`1 photo`, `2 photos`; and whatever else the plural is."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def duration(seconds: float) -> str:

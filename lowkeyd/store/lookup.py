@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowkeyd.model import State, readable
+from lowkeyd.model import Delivery, State, readable
 from lowkeyd.store.reading import LEFT_ALONE, WEAK, reading
 
 _ENTRY = (
@@ -170,6 +170,15 @@ def outdated(database: Path, fingerprint: str) -> list[tuple[str, bytes]]:
         WHERE state IN ('done', 'no_face') AND delivery_path IS NOT NULL AND fingerprint IS NOT ? ORDER BY id"""
     with reading(database) as connection:
         return connection.execute(query, (fingerprint,)).fetchall()
+
+
+def current(database: Path, fingerprint: str, *, weak_too: bool) -> dict[tuple[str, bytes], Delivery]:
+    """Photos that are done with these settings, by watch and path, with their copies. Raises StoreError."""
+    query = """SELECT watch, path, delivery_path, delivery_sha256 FROM photo
+        WHERE state = 'done' AND delivery_path IS NOT NULL AND fingerprint = ? AND (? OR strength IS NOT 'weak')"""
+    with reading(database) as connection:
+        rows = connection.execute(query, (fingerprint, weak_too))
+        return {(watch, path): Delivery(copy, sha256) for watch, path, copy, sha256 in rows}
 
 
 def _grouped(database: Path, which: str, names: int) -> list[Failure]:

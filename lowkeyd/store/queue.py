@@ -32,7 +32,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from lowkeyd.errors import StoreError
-from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State
+from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Strength
 from lowkeyd.store import schema, turns
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.schema import BARRED, GONE, photos
@@ -164,13 +164,16 @@ class Queue:
             connection.execute(mine.values(sha256=sha256))
             return True
 
-    def twin(self, job: Job, sha256: str, fingerprint: str) -> tuple[Delivery, Judgement] | None:
+    def twin(
+        self, job: Job, sha256: str, fingerprint: str, *, weak_too: bool = True
+    ) -> tuple[Delivery, Judgement] | None:
         """A delivery of the same content by the same settings: under another name, or the photo's own if it was only
-        touched."""
+        touched. Weak ones only where they are delivered."""
         query = (
             select(photos)
             .where(photos.c.sha256 == sha256, photos.c.fingerprint == fingerprint)
             .where(or_(photos.c.state == State.DONE, photos.c.id == job.id))
+            .where(or_(photos.c.strength != Strength.WEAK, literal(weak_too)))
             .order_by(photos.c.id != job.id)
         )
         with self.transaction() as connection:

@@ -45,6 +45,7 @@ class Admission:
     max_bytes: int
     fingerprint: str
     follow_renames: bool = True
+    deliver_weak: bool = True
 
     def admit(self, job: Job) -> Admitted | None:
         """What the worker has to do, or None when the photo is dealt with. Raises PhotoError and TryLater."""
@@ -88,7 +89,7 @@ class Admission:
         if renamed is not None and renamed.is_done and renamed.judgement is not None:
             twin: tuple[Delivery, Judgement] | None = (renamed.delivery, renamed.judgement)
         else:  # also of a copy that was known again after the database was lost, whose verdict nobody knows
-            twin = self.photos.twin(job, digest, self.fingerprint)
+            twin = self.photos.twin(job, digest, self.fingerprint, weak_too=self.deliver_weak)
         if twin is None:
             return False
         delivery, judgement = twin
@@ -140,7 +141,7 @@ def fingerprint(settings: config.Config) -> str:
     named = [name for name in settings.attack.networks if name in records]
     deciding = {
         "attack": settings.attack.model_dump(include={"preset", "ensemble", "judges", "seed"}),
-        "outbox": settings.outbox.model_dump(include={"format", "heic", "weak"}),
+        "outbox": settings.outbox.model_dump(include={"format", "heic"}),
         "metadata": settings.metadata.model_dump(),
         "networks": {name: (records[name].sha256, records[name].threshold) for name in named},
         "version": __version__,

@@ -16,6 +16,7 @@ from lowkeyd.model import (
     Stage,
     Verdict,
     Visibility,
+    sha256,
 )
 from lowkeyd.store import location, lock
 from lowkeyd.store.judgement import Judgement, verdict_json
@@ -42,7 +43,7 @@ def deliver(home: Home, *scores: Score, name: bytes = b"me.jpg", tried: str | No
         photos.offer([Photo("inbox", name, Signature(1, 1))], time.time())
         (job,) = photos.claim(1, time.time())
         photos.admit(job, "5" * 64)
-        delivery = Delivery(b"inbox/" + name, "d" * 64)
+        delivery = Delivery(b"inbox/" + name, sha256(b"protected"))
         photos.publishing(job, Publication(job.id, b"t", delivery), judgement, time.time())
         photos.done(job.id, time.time())
 

@@ -75,6 +75,7 @@ def test_a_photo_that_did_not_fail_is_told_by_the_exit_code(lowkeyd: Lowkeyd, ho
 def test_weak_ones_alone_are_done_once_more(lowkeyd: Lowkeyd, home: Home) -> None:
     deliver(home, DLIB, name=b"fine.jpg")
     deliver(home, DLIB, JUDGE, name=b"weak.jpg")
+    home.configure(attack={"preset": "strong"})
     result = lowkeyd("retry", "--weak", "--config", home.config)
     assert (result.code, result.out) == (0, "1 photo will be tried again.\n")
     assert (home.photo("weak.jpg")["state"], home.photo("fine.jpg")["state"]) == ("ready", "done")
@@ -92,6 +93,7 @@ def test_or_those_whose_copies_are_gone(lowkeyd: Lowkeyd, home: Home) -> None:
 def test_where_the_photo_is_gone_its_copy_stays_as_it_is(lowkeyd: Lowkeyd, home: Home) -> None:
     deliver(home, DLIB, JUDGE, name=b"weak.jpg")
     (home.inbox / "weak.jpg").unlink()
+    home.configure(attack={"preset": "strong"})
     result = lowkeyd("retry", "--weak", "--config", home.config)
     assert (result.code, result.out) == (0, "0 photos will be tried again.\n")
     assert home.photo("weak.jpg")["state"] == "done"
@@ -168,6 +170,23 @@ def test_a_daemon_that_does_not_answer_is_one_sentence(
         result = lowkeyd("retry", "--config", home.config)
     assert result.code == 1
     assert "the daemon does not answer" in result.err
+
+
+def test_a_copy_that_would_come_out_the_same_is_left_alone_and_that_is_said(lowkeyd: Lowkeyd, home: Home) -> None:
+    deliver(home, DLIB, name=b"fine.jpg")
+    deliver(home, DLIB, JUDGE, name=b"weak.jpg")
+    deliver(home, DLIB, name=b"gone.jpg")
+    (home.outbox / "inbox/gone.jpg").unlink()
+    result = lowkeyd("retry", home.inbox, "--config", home.config)
+    assert (result.code, result.out) == (
+        0,
+        "1 photo will be tried again.\n2 copies would come out the same: change [attack] first.\n",
+    )
+    assert home.photo("gone.jpg")["state"] == "ready"
+    home.configure(outbox={"weak": "hold"})
+    result = lowkeyd("retry", "--weak", "--config", home.config)
+    assert (result.code, result.out) == (0, "1 photo will be tried again.\n")
+    assert home.photo("weak.jpg")["state"] == "ready", "it is not to be delivered any more"
 
 
 def test_copies_made_with_other_settings_can_be_made_anew(lowkeyd: Lowkeyd, home: Home) -> None:

@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,15 @@ def test_a_raw_file_is_left_alone_unread(library: Library) -> None:
     assert "JPEG" in caught.value.advice
 
 
+def test_where_weak_copies_are_held_back_none_is_handed_on(library: Library) -> None:
+    library.drop("a.jpg", b"photo")
+    job = library.claim()
+    assert admission(library).admit(job)
+    library.publisher.publish(job, b"copy", ".jpg", replace(JUDGED, strength="weak"))
+    library.drop("b.jpg", b"photo")
+    assert replace(admission(library), deliver_weak=False).admit(library.claim()) is not None
+
+
 def test_a_copy_of_ours_that_comes_back_is_left_alone(library: Library) -> None:
     protect(library, "a.jpg", b"portrait")
     library.drop("downloaded.jpg", b"copy of portrait")
@@ -191,7 +201,6 @@ def test_whatever_changes_a_copy_changes_the_fingerprint() -> None:
         ),
         config.Config(outbox=config.Outbox(format="png")),
         config.Config(outbox=config.Outbox(heic="heic")),
-        config.Config(outbox=config.Outbox(weak="hold")),
         config.Config(metadata=config.Metadata(gps="keep")),
         config.Config(metadata=config.Metadata(marker=False)),
     ]
@@ -212,7 +221,7 @@ def test_so_do_the_weights_and_the_threshold_of_a_network_that_a_person_added(tm
 
 def test_what_does_not_change_a_copy_leaves_the_fingerprint() -> None:
     elsewhere = config.Attack(device="cpu", models=Path("/elsewhere"))
-    other = config.Config(attack=elsewhere, outbox=config.Outbox(no_face="copy"))
+    other = config.Config(attack=elsewhere, outbox=config.Outbox(no_face="copy", weak="hold"))
     assert fingerprint(other) == fingerprint(config.Config())
 
 
