@@ -1,12 +1,16 @@
 """What `lowkeyd protect` is to do here and now: photos, and folders of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import typer
 
+from lowkeyd.folders import deliveries
+from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.scan import Tree, Walk
+from lowkeyd.imaging.metadata import xmp
 from lowkeyd.model import readable
 
 
@@ -38,3 +42,23 @@ def spread(named: Sequence[Path], albums: Sequence[Path]) -> tuple[dict[Path, by
             found.setdefault(path / os.fsdecode(photo), os.path.dirname(photo))
         refused += [path / os.fsdecode(folder) for folder in walk.refused]
     return found, refused
+
+
+def undone(places: Mapping[Path, bytes], output: Path) -> dict[Path, bytes]:
+    """Those of the photos, as `spread` gives them, that have no copy in the output yet."""
+    beside = lru_cache(maxsize=1)(deliveries.by_stem)
+    return {photo: folder for photo, folder in places.items() if not any(_copies(photo, folder, output, beside))}
+
+
+def _copies(
+    photo: Path, folder: bytes, output: Path, beside: Callable[[bytes], Mapping[bytes, Sequence[bytes]]]
+) -> Iterator[bytes]:
+    """What has the photo's name, but for the suffix, and date, and the mark of a copy."""
+    mine = deliveries.look(photo.parent, os.fsencode(photo.name))
+    names = beside(os.path.join(os.fsencode(output), folder)).get(os.fsencode(photo.stem), ())
+    for copy in (os.path.join(folder, name) for name in names):
+        other = deliveries.look(output, copy)
+        if mine and other and deliveries.same_time(mine.mtime_ns, other.mtime_ns):
+            content = Outbox(output).read(copy)
+            if content is not None and xmp.is_marked(content):
+                yield copy

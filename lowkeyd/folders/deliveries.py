@@ -39,7 +39,7 @@ class Originals:
     """Which photos deliveries may have been made of. For one walk, in which each folder is listed once."""
 
     def __init__(self) -> None:
-        self._by_stem = lru_cache(maxsize=1)(_by_stem)
+        self._by_stem = lru_cache(maxsize=1)(by_stem)
 
     def of(self, root: Path, copy: bytes) -> Iterator[bytes]:
         """Where below `root` the photo of a delivery may lie, the likeliest first: `copy`, its path below the watch's
@@ -53,7 +53,7 @@ class Originals:
             yield from (os.path.join(folder, other) for other in beside.get(wanted, ()) if other != name)
 
 
-def _by_stem(folder: bytes) -> dict[bytes, list[bytes]]:
+def by_stem(folder: bytes) -> dict[bytes, list[bytes]]:
     """The names of photos in a folder, sorted, by their part before the suffix; none of a folder that is gone."""
     photos: dict[bytes, list[bytes]] = {}
     with contextlib.suppress(OSError):

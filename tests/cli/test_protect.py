@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,11 +17,13 @@ from skimage.data import astronaut, coins
 from lowkeyd import config
 from lowkeyd.errors import PhotoLeftAlone, WeightsError
 from lowkeyd.folders import outbox, scan
+from lowkeyd.imaging.metadata import xmp
 from tests.cli.conftest import Lowkeyd
 from tests.helpers.home import REPOSITORY, contents, environment
 from tests.helpers.stand_in import PREFIX, StandIn
 
 REAL_PATIENCE_S = 400.0
+MARK = xmp.packet(xmp.NO_XMP, mark=True)
 
 Load = Callable[..., StandIn]
 Use = Callable[[Load], None]
@@ -88,6 +91,7 @@ def test_what_cannot_be_protected_is_named_in_one_line_and_does_not_stop_the_oth
     told = dict(line.split(": ", 1) for line in result.err.splitlines() if ": " in line)
     assert told["a.jpg"] == "no face was found"
     assert told["b.jpg"].startswith("at decode: is no picture. ")
+    assert told["b.jpg"].endswith("then protect it again.")
     assert told["c.jpg"].startswith("at optimise: the optimiser failed. ")
     assert told["gone.jpg"].startswith("at admit: cannot be read: No such file or directory. ")
     assert told["loop.jpg"].startswith("at admit: cannot be read: Too many levels of symbolic links. ")
@@ -176,7 +180,7 @@ def test_what_is_named_twice_is_protected_once(lowkeyd: Lowkeyd) -> None:
         (["album", "-o", "album"], "the copies of album would lie in it"),
         (["album", "-o", "album/to"], "the copies of album would lie in it"),
         (["album", "-o", "link/to"], "the copies of album would lie in it"),
-        (["empty", "-o", "to"], "no photo is in there"),
+        (["empty", "-o", "to"], "no photo is in empty"),
         (["album", "--preset", "mild", "-o", "to"], "preset"),
         (["album", "--preset", "subtle", "--queue"], "there is no --preset"),
     ],
@@ -190,6 +194,34 @@ def test_what_cannot_be_meant_is_said_before_any_work(lowkeyd: Lowkeyd, use: Use
     result = lowkeyd("protect", *asked)
     assert (result.code, told in " ".join(result.err.replace("│", " ").split())) == (2, True), result.err
     assert contents(Path()) == before
+
+
+def test_an_interrupted_album_is_gone_on_with(lowkeyd: Lowkeyd, use: Use) -> None:
+    class Interrupted(StandIn):
+        def run(self, photos: Any, tell: Any) -> Iterator[Any]:
+            for path, outcome in super().run(photos, tell):
+                if path.name == "b.heic":
+                    raise KeyboardInterrupt
+                yield path, replace(outcome, content=outcome.content + MARK)
+
+    for name in ("day 1/a.jpg", "day 2/b.heic", "day 2/c.jpg"):
+        photo(f"album/{name}", name.encode())
+    use(lambda *_: Interrupted())
+    result = lowkeyd("protect", "album", "-o", "to")
+    assert (result.code, "Stopped after 1 of 3; --skip-existing goes on" in result.err) == (130, True)
+    assert set(contents(Path("to"))) == {"day 1/a.jpg"}
+    use(lambda *_: StandIn())
+    result = lowkeyd("protect", "album", "-o", "to", "--skip-existing")
+    assert (result.code, result.err.splitlines()[0]) == (0, "1 copy there already.")
+    assert set(contents(Path("to"))) == {"day 1/a.jpg", "day 2/b.jpg", "day 2/c.jpg"}
+
+
+def test_neither_an_edited_photo_nor_a_file_without_the_mark_counts_as_done(lowkeyd: Lowkeyd) -> None:
+    for name, dated, content in (("a.jpg", 2_000_000_000, MARK), ("b.jpg", 1_000_000_000, b"not ours")):
+        os.utime(photo(f"album/{name}"), (1_000_000_000, 1_000_000_000))
+        os.utime(photo(f"to/{name}", content), (dated, dated))
+    assert lowkeyd("protect", "album", "-o", "to", "--skip-existing").code == 0
+    assert set(contents(Path("to"))) == {"a.jpg", "a (1).jpg", "b.jpg", "b (1).jpg"}
 
 
 def test_what_is_left_alone_on_purpose_is_said_and_no_failure(lowkeyd: Lowkeyd, use: Use) -> None:
