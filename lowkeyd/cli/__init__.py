@@ -35,7 +35,7 @@ from lowkeyd.model import readable
 
 _EPILOG = (
     "Exit codes: 0 ok · 1 something failed · 2 wrong usage · 11 another daemon holds the state folder · "
-    "74 the output cannot be written · 75 not all is done, try later · "
+    "74 what it says cannot be written · 75 not all is done, try later · "
     "78 the configuration, the weights or the database need a person."
 )
 

@@ -1,5 +1,6 @@
 """`lowkeyd bump`: a photo that is to be done before all others."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from lowkeyd.cli import places
 from lowkeyd.cli.options import ConfigFile, load
+from lowkeyd.model import readable
 
 
 def bump(
@@ -18,6 +20,8 @@ def bump(
     Example: lowkeyd bump ~/lowkeyd/inbox/holiday/beach.jpg
     """
     settings = load(config)
+    for folder in filter(os.path.isdir, photos):
+        raise typer.BadParameter(f"{readable(folder)} is a folder, which `lowkeyd protect --queue` takes")
     from lowkeyd import wishes
 
     count = wishes.bump(settings, [places.photo(path, settings) for path in photos])

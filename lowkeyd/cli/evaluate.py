@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,6 +25,7 @@ JSON_VERSION = 1
 CLEAN = "clean"
 _FEW_SKIPPED = 5
 _NEAR = 50
+_NO_JUDGE = "No independent judge: only what was attacked looked at the faces. [attack] judges names others."
 
 
 def evaluate(
@@ -70,8 +71,11 @@ def evaluate(
         typer.echo(json.dumps(_document(known, chosen, results)))
     else:
         _show(known, chosen, results)
+    if not configured.attack.judges:
+        console.print(_NO_JUDGE, style="yellow", soft_wrap=True)
     if plot is not None:
         _write(plot, _plot(known, chosen, results))
+        console.print(f"Plot: {readable(plot)}", highlight=False, soft_wrap=True)
 
 
 def _write(plot: Path, content: bytes) -> None:
@@ -114,7 +118,7 @@ def _protect(
 
 def _tell_skipped(known: "Gallery", console: Console) -> None:
     for path, why in list(known.skipped.items())[:_FEW_SKIPPED]:
-        console.print(f"{readable(path)}: {why}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{readable(path)}: left out: {why}", highlight=False, markup=False, soft_wrap=True)
     if len(known.skipped) > _FEW_SKIPPED:
         console.print(f"... and {len(known.skipped) - _FEW_SKIPPED} more photos that could not be used")
 
@@ -125,8 +129,15 @@ def _document(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]
         "gallery": len(known),
         "protected": len(chosen),
         "skipped": {readable(path): why for path, why in known.skipped.items()},
-        "results": [asdict(result) for result in results],
+        "results": [_without_near(asdict(result), len(known)) for result in results],
     }
+
+
+def _without_near(result: dict[str, Any], gallery: int) -> dict[str, Any]:
+    """In a gallery of fifty everybody is among the nearest fifty."""
+    if gallery <= _NEAR:
+        result["recognised"] = [seen | {"rank_50": None} for seen in result["recognised"]]
+    return result
 
 
 def _show(known: "Gallery", chosen: list[int], results: "Sequence[Evaluated]") -> None:

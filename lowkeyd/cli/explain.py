@@ -77,9 +77,19 @@ def _obstacle(entry: Entry, settings: configuration.Config) -> str | None:
     return None if status.hold is None else f"all work is held: {status.hold['reason']}"
 
 
-def _why_unknown(photo: Path, settings: configuration.Config) -> str:
-    if not os.path.lexists(photo):
+def _no_file(photo: Path) -> str | None:
+    try:
+        os.lstat(photo)
+    except PermissionError as error:
+        return f"it cannot be looked at by you: {error.strerror}."
+    except OSError:
         return "no such file, and no photo of this name was ever seen."
+    return "it is a folder: name a photo in it." if photo.is_dir() else None
+
+
+def _why_unknown(photo: Path, settings: configuration.Config) -> str:
+    if (fault := _no_file(photo)) is not None:
+        return fault
     if not Rules().takes_here(os.fsencode(photo.name)):
         return "by its name it is no photo, or a hidden one, so it is never looked at."
     found = places.in_watch(photo, settings)
@@ -184,6 +194,8 @@ def _about_files(entry: Entry, settings: configuration.Config) -> list[tuple[str
         # What a copy was made with is known for as long as the photo stays what it was.
         current = entry.state in (State.DONE, State.NO_FACE) or entry.fingerprint is not None
         older = "" if current else " (of an earlier version)"
+        if entry.refused is not None:
+            older = " (made before, and still there; the new one was held back)"
         facts.append(("copy", f"{readable(copy)}{_absence(copy)}{older}"))
     return facts
 

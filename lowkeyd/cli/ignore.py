@@ -34,6 +34,8 @@ def ignore(
     what = "will be protected after all" if undo else "will be left alone; `lowkeyd ignore --undo` takes that back"
     typer.echo(f"{count} photo{'' if count == 1 else 's'} {what}.")
     if count < len(paths):
+        why = "the others were not left alone" if undo else "the copies of the others are being published just now"
+        typer.echo(f"That is not all: {why}.", err=True)
         raise typer.Exit(1)
 
 

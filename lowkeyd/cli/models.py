@@ -121,6 +121,7 @@ def add(
 
     entry, title = supply.add(file, family, name, threshold, folder)
     typer.echo(f"{entry.name}: {title}, in {readable(entry.path(folder))}, SHA-256 {entry.sha256}.")
+    typer.echo(f"Two faces are one person to it below a distance of {entry.threshold:g}.")
     typer.echo(f'Name it in [attack] ensemble to attack it, or in judges to let it judge: "{entry.name}"')
 
 

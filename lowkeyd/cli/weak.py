@@ -12,7 +12,7 @@ from lowkeyd.model import readable
 from lowkeyd.store import location, lookup
 
 _ADVICE = (
-    "`lowkeyd explain PHOTO` tells which face it is, and which presets were tried. With another [attack] preset, or "
+    "`lowkeyd explain PHOTO` tells which face it is, and how it was made. With another [attack] preset, or "
     "with that recogniser in its ensemble, `lowkeyd retry --weak` makes these copies again; delete those that you will "
     "not publish."
 )

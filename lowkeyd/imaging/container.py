@@ -43,8 +43,10 @@ def sniff(content: bytes) -> str:
     Raises PhotoIncomplete for a file that has barely begun, UnsupportedPhoto for a known format that is not read,
     PhotoLeftAlone for a camera's RAW file, and UnreadablePhoto for anything else.
     """
-    if len(content) < _SMALLEST_PHOTO_BYTES or not content[:_BLANK_BYTES].strip(b"\0"):
-        raise PhotoIncomplete("next to nothing has been written to the file")
+    if len(content) < _SMALLEST_PHOTO_BYTES:
+        raise PhotoIncomplete(f"a file of {len(content)} bytes, which is no picture yet")
+    if not content[:_BLANK_BYTES].strip(b"\0"):
+        raise PhotoIncomplete("the file has been given its space, and nothing has been written to it")
     if content.startswith(_RAW_SIGNATURES):
         raise PhotoLeftAlone.raw()
     for signature, name in _SIGNATURES:

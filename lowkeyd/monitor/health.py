@@ -49,7 +49,14 @@ def judge(signs: Signs) -> list[Finding]:
     """Pure: the same signs are always judged alike."""
     daemon = signs.status.photos.daemon
     if not signs.status.alive:
-        return [Finding(Level.BROKEN, "daemon", "it is not running", "Start it: `systemctl start lowkeyd`.")]
+        return [
+            Finding(
+                Level.BROKEN,
+                "daemon",
+                "it is not running",
+                "Start it: `lowkeyd run`, or `systemctl start lowkeyd` where it is a service.",
+            )
+        ]
     if daemon is None:
         return [Finding(Level.DEGRADED, "daemon", "it is starting", "Ask again in a moment.")]
     if signs.status.silent_s is not None:

@@ -9,7 +9,7 @@ import structlog
 from lowkeyd.errors import OutboxUnavailable, PhotoChanged, PhotoError, PhotoLeftAlone, ProtectionTooWeak, TryLater
 from lowkeyd.folders import companions
 from lowkeyd.intake.roots import Roots
-from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, Verdict, readable
+from lowkeyd.model import Job, NoFace, Photo, Protected, Stage, Strength, Verdict, readable
 from lowkeyd.store.judgement import Judgement, verdict_json
 from lowkeyd.store.queue import Queue
 from lowkeyd.work import retry
@@ -68,7 +68,8 @@ class Conclusion:
             beside = companions.beside(self.roots.trees[job.photo.watch].root, job.photo.path)
             left_out = ", ".join([*protected.left_out, *map(readable, beside)])
             named = _named(job) | ({"left_out": left_out} if left_out else {})
-            log.info("done", **named, delivered=readable(path), faces=len(verdict.faces))
+            weak = {"weak": verdict.told} if verdict.strength is Strength.WEAK else {}
+            log.info("done", **named, delivered=readable(path), faces=len(verdict.faces), **weak)
 
     def _no_face(self, job: Job, outcome: NoFace) -> None:
         log.info("no_face", **_named(job), copied=outcome.content is not None)

@@ -38,6 +38,9 @@ def test_a_person_is_found_by_another_photo_until_it_is_protected(
     assert (clean["protection"], clean["visibility"], balanced["protection"]) == ("clean", None, "balanced")
     assert {seen["verified"] for seen in clean["recognised"]} == {1.0}
     assert {seen["verified"] for seen in balanced["recognised"]} == {0.0}
+    assert {seen["rank_50"] for seen in clean["recognised"]} == {None}, "in a gallery of one that says nothing"
+    assert "No independent judge" in result.err
+    assert f"Plot: {plot}" in result.err
     assert balanced["visibility"]["psnr_db"] > 36
     assert balanced["seconds_per_face"] > 0
     with Image.open(BytesIO(plot.read_bytes())) as picture:

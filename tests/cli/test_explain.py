@@ -190,6 +190,7 @@ def test_what_is_never_looked_at_is_told_with_the_reason(lowkeyd: Lowkeyd, home:
     assert "taken once it is quiet" in told["deep/new.jpg"]
     assert "taken once it is quiet" in told["new.dng"], "and said to be RAW then"
     assert "by its name it is no photo" in told["notes.txt"]
+    assert "it is a folder" in lowkeyd("explain", home.inbox / "deep", "--config", home.config).out
 
 
 def test_a_preset_that_was_tried_in_vain_is_told(lowkeyd: Lowkeyd, home: Home) -> None:

@@ -24,7 +24,8 @@ def test_a_photo_is_left_alone_until_that_is_taken_back(lowkeyd: Lowkeyd, home: 
     result = lowkeyd("ignore", "--undo", home.inbox / "a.jpg", "--config", home.config)
     assert (result.code, result.out) == (0, "1 photo will be protected after all.\n")
     assert counts(home) == {State.READY: 1}
-    assert lowkeyd("ignore", "--undo", home.inbox / "a.jpg", "--config", home.config).code == 1
+    result = lowkeyd("ignore", "--undo", home.inbox / "a.jpg", "--config", home.config)
+    assert (result.code, result.err.splitlines()[-1]) == (1, "That is not all: the others were not left alone.")
 
 
 def test_a_path_outside_of_the_watched_folders_is_wrong_usage(lowkeyd: Lowkeyd, home: Home) -> None:

@@ -116,11 +116,19 @@ def test_an_unknown_name_is_answered_with_the_known_ones(models: Models) -> None
     assert "there is no face network 'mobilefacenot'; known are dlib, mobilefacenet" in result.err
 
 
+def test_a_threshold_that_everybody_is_below_is_refused(models: Models, tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "mine.ckpt").write_bytes(CONTENT)
+    added = models("add", tmp_path / "mine.ckpt", "--family", "mobilefacenet", "--threshold", "99")
+    assert (added.code, "embeddings of unit length are never 2 apart" in added.err) == (78, True)
+    assert not folder.exists()
+
+
 def test_a_file_of_ones_own_is_added_listed_and_checked(models: Models, tmp_path: Path, folder: Path) -> None:
     (tmp_path / "mine.ckpt").write_bytes(CONTENT)
     added = models("add", tmp_path / "mine.ckpt", "--family", "mobilefacenet", "--threshold", "1.1")
     assert (added.code, added.out.splitlines()) == (0, [
         f"mine: MobileFaceNet, in {folder}/mine.ckpt, SHA-256 {sha256(CONTENT)}.",
+        "Two faces are one person to it below a distance of 1.1.",
         'Name it in [attack] ensemble to attack it, or in judges to let it judge: "mine"',
     ])  # fmt: skip
     listed = models("list", judges=("mine",)).out.splitlines()[-1]

@@ -51,6 +51,11 @@ def hold(home: Home) -> dict[str, object]:
     return told or {"reason": None}
 
 
+def test_a_folder_is_not_bumped_but_handed_in(lowkeyd: Lowkeyd, home: Home) -> None:
+    result = lowkeyd("bump", home.inbox, "--config", home.config)
+    assert (result.code, "`lowkeyd protect --queue` takes" in " ".join(result.err.split())) == (2, True)
+
+
 def test_resume_ends_a_pause_and_a_bumped_photo_comes_first(home: Home) -> None:
     home.configure(worker={"photos": 1, "idle_s": 600.0})
     for number in range(3):

@@ -61,8 +61,10 @@ def test_other_files_are_told_apart(begin: bytes, error: type[Exception]) -> Non
 
 
 def test_a_few_bytes_tell_nothing_yet() -> None:
-    with pytest.raises(PhotoIncomplete):
+    with pytest.raises(PhotoIncomplete, match="a file of 20 bytes"):
         sniff(saved(FACE, format="JPEG")[:20])
+    with pytest.raises(PhotoIncomplete, match="given its space"):
+        sniff(bytes(5000))
 
 
 def test_lossless_webp_is_told_by_the_pictures_own_chunk() -> None:

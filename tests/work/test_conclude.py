@@ -179,6 +179,15 @@ def test_what_was_left_out_and_what_lies_beside_is_said(
     assert list(library.delivered()) == ["inbox/IMG_1.jpg"]
 
 
+def test_the_log_says_of_a_weak_copy_that_it_is_weak(library: Library, conclusion: Callable[..., Conclusion]) -> None:
+    with capture_logs() as logs:
+        conclusion().conclude(admitted(library), protected(b"portrait", after=0.1))
+        conclusion().conclude(admitted(library, name="b.jpg"), protected(b"another"))
+    weak, fine = (line for line in logs if line["event"] == "done")
+    assert weak["weak"] == "its face is still recognised, by stand-in"
+    assert "weak" not in fine
+
+
 def test_a_photo_whose_path_no_disk_takes_fails_alone(library: Library, conclusion: Callable[..., Conclusion]) -> None:
     deep = "/".join(["d" * 200] * 25) + "/a.jpg"
     library.photos.offer([Photo("inbox", deep.encode(), Signature(1, 1))], time.time())

@@ -18,6 +18,7 @@ from lowkeyd.errors import WeightsError
 from lowkeyd.machine import files
 from lowkeyd.model import sha256
 
+_FARTHEST = 2.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -75,6 +76,8 @@ def add(file: Path, family: str, name: str | None, threshold: float | None, fold
 
     Raises WeightsError.
     """
+    if threshold is not None and catalogue.family(family).unit and threshold >= _FARTHEST:
+        raise WeightsError(f"--threshold {threshold:g}: embeddings of unit length are never {_FARTHEST:g} apart")
     content = weights.read(file)
     title = _try_out(family, content, file)
     name = name or file.stem
