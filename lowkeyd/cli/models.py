@@ -79,8 +79,8 @@ def fetch(network: Name, config: ConfigFile = None) -> None:
         typer.echo(f"{network} is here already: {readable(entry.path(folder))}")
         return
     size = f"{entry.size / 1e6:.0f} MB" if entry.size else "of unknown size"
-    shown = " x ".join(map(str, entry.family.chip or ()))
-    typer.echo(f"{network}: {entry.family.summary}{shown and f', shown {shown} pixels'}.")
+    chip = " x ".join(map(str, entry.family.chip or ()))
+    typer.echo(f"{network}: {entry.family.summary}{chip and f', shown {chip} pixels'}.")
     typer.echo(f"Licence of the weights: {entry.licence}.")
     typer.echo(f"Fetching {entry.url} ({size})")
     with _bar(network) as tell:

@@ -118,9 +118,9 @@ def _counts(status: Status) -> Table:
             continue
         numbers = [sum(status.count(state, watch) for state in states) for states, _ in _COLUMNS.values()]
         looks = [style if number else "dim" for number, (_, style) in zip(numbers, _COLUMNS.values(), strict=True)]
-        shown = (Text(f"{number:,}", look) for number, look in zip(numbers, looks, strict=True))
+        cells = (Text(f"{number:,}", look) for number, look in zip(numbers, looks, strict=True))
         unwatched = "" if watch in status.watched else " (no longer watched)"
-        table.add_row(Text(f"{readable(watch)}{unwatched}"), *shown)
+        table.add_row(Text(f"{readable(watch)}{unwatched}"), *cells)
     return table
 
 

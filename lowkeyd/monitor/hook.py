@@ -65,7 +65,7 @@ class Hook:
         taken = self._call(message)
         # What was not delivered is told once more, but no sooner than anything else, unless we ended the command.
         if taken or not self._stopped:
-            self._remember(_told(digest.last_id, health, now) if taken else told | {"tried_at": now})
+            self._remember(_to_remember(digest.last_id, health, now) if taken else told | {"tried_at": now})
 
     def _told(self, now: float) -> dict[str, Any]:
         try:
@@ -77,7 +77,7 @@ class Hook:
                 "tried_at": min(float(told.get("tried_at", told.get("at", now))), now),
             }
         except (OSError, ValueError, KeyError, TypeError):  # the first time: what lies in the past is no news
-            told = _told(lookup.digest(self._database, 0, 0).last_id, "fine", now)
+            told = _to_remember(lookup.digest(self._database, 0, 0).last_id, "fine", now)
             self._remember(told)
             return told
 
@@ -112,6 +112,6 @@ class Hook:
         return called.returncode == 0
 
 
-def _told(last_id: int, health: str, now: float) -> dict[str, Any]:
+def _to_remember(last_id: int, health: str, now: float) -> dict[str, Any]:
     """What is remembered of a call: up to which event and which moment it told, and when the command was tried last."""
     return {"id": last_id, "health": health, "since": now, "tried_at": now}

@@ -145,13 +145,19 @@ def take(settings: config.Config, rows: int) -> Status:
         with suppress(StoreError):  # an idle daemon writes nothing, so it is asked; one that hangs may not answer
             beat = ask(location.control_socket(settings.state.path), {"beat": None}, _ANSWER_S)
             photos = replace(photos, daemon=beat)
-    status = Status(alive, watched, time.time(), settings.outbox.path, photos)
-    ended = _ended(database)
-    pace_now = pace.of([event.at for event in ended], status.taken_at)
+    now, ended = time.time(), _ended(database)
     delivered = [event for event in ended if event.state is State.DONE]
-    last = tuple(delivered[: min(rows, _LAST)])
-    free_bytes, tight_bytes = _free(status.outbox), settings.outbox.tight_bytes
-    return replace(status, last=last, pace=pace_now, free_bytes=free_bytes, tight_bytes=tight_bytes)
+    return Status(
+        alive=alive,
+        watched=watched,
+        taken_at=now,
+        outbox=settings.outbox.path,
+        photos=photos,
+        last=tuple(delivered[: min(rows, _LAST)]),
+        pace=pace.of([event.at for event in ended], now),
+        free_bytes=_free(settings.outbox.path),
+        tight_bytes=settings.outbox.tight_bytes,
+    )
 
 
 def _ended(database: Path) -> list[Event]:

@@ -1,4 +1,4 @@
-"""The queue: every change of a photo's state is one method here, and one transaction.
+"""The queue: a photo's way from found to done, each step one method and one transaction.
 
 Only the daemon writes, through one connection, so that claims never collide and old SQLite versions cannot meet their
 WAL-reset bug. All times are seconds since the epoch, and come from the caller.
@@ -77,7 +77,7 @@ class Queue:
         """Those of the photos that are new, or were written to since their row."""
         fresh = []
         for watch, mine in groupby(seen, key=lambda photo: photo.watch):
-            for chunk in _chunks(list(mine)):
+            for chunk in chunks(list(mine)):
                 known = self._signatures(watch, [photo.path for photo in chunk])
                 fresh += [p for p in chunk if known.get(p.path) != (p.signature.size, p.signature.mtime_ns)]
         return fresh
@@ -325,7 +325,7 @@ class Queue:
             return sum(
                 connection.execute(mine.where(photos.c.watch == watch, photos.c.path.in_(chunk))).rowcount
                 for watch, places in groupby(sorted(paths), key=itemgetter(0))
-                for chunk in _chunks([path for _, path in places])
+                for chunk in chunks([path for _, path in places])
             )
 
     def clock_set_back(self, by_s: float, now: float) -> None:
@@ -365,7 +365,8 @@ class Queue:
             connection.execute(statement)
 
 
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many as one statement names."""
     return (items[start : start + _PATHS_PER_QUERY] for start in range(0, len(items), _PATHS_PER_QUERY))
 
 

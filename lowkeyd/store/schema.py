@@ -86,7 +86,8 @@ Index("photo_oldest", _FIRST, *_BY_ARRIVAL, *_WHETHER, sqlite_where=_QUEUED)
 BARRED = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.WATCH)
 """A person said that this photo is never to be protected; that holds for all its versions."""
 GONE = and_(photos.c.state == State.IGNORED, photos.c.stage == Stage.ADMIT)
-"""Its file went away before its turn, or was renamed."""
+"""It is no longer any of our business until it is seen again: its file went away before its turn or was renamed, it
+failed and is gone, or its folder is not watched or left out by now."""
 
 daemon = Table(
     "daemon",
