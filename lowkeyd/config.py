@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import stat
 import tomllib
-from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,15 +13,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from lowkeyd.errors import ConfigError
-from lowkeyd.machine import mounts
 
 ENVIRONMENT_VARIABLE = "LOWKEYD_CONFIG"
 SERVICE = Path("/etc/lowkeyd/config.toml")
 """The configuration of the machine's service, if it has one."""
 _WINDOW = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 _INDEX = re.compile("[0-9]{1,3}")
-_SOCKET_PATH_BYTES = 107
-"""Linux refuses longer addresses of Unix sockets, and the control socket lies in the state folder."""
 
 
 def _absolute(path: Path) -> Path:
@@ -272,7 +267,7 @@ def locate(option: Path | None) -> Path:
 
 
 def load(path: Path) -> Config:
-    """Read and validate the file; the disk it speaks of is looked at by `check_folders`.
+    """Read and validate the file; the disk it speaks of is looked at by `intake/check.py`.
 
     Raises ConfigError, naming the file and every bad key.
     """
@@ -314,49 +309,3 @@ def _describe(location: tuple[int | str, ...], message: str, kind: str) -> str:
     if kind == "extra_forbidden":
         return f"{where}: unknown key; `lowkeyd config show` lists the known ones"
     return f"{where}: {message.removeprefix('Value error, ')}"
-
-
-def _folder_fault(path: Path) -> str | None:
-    try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
-    except FileNotFoundError:
-        is_folder = False
-    except OSError as error:
-        return f"cannot be looked at: {error.strerror}"
-    if not is_folder:
-        return "no such folder"
-    return None if os.access(path, os.R_OK | os.X_OK) else "may not be read"
-
-
-def _links_back(outbox: Path, watches: Iterable[Watch]) -> Iterator[str]:
-    """Links in the outbox by which copies would come into a watched tree."""
-    watched = [Path(os.path.realpath(watch.path)) for watch in watches]
-    for album in (outbox / watch.name for watch in watches):
-        leads_to = Path(os.path.realpath(album))
-        if os.path.islink(album) and any(leads_to.is_relative_to(tree) for tree in watched):
-            yield f"[outbox] path, {album.name} in it, leads to {leads_to}, into a watched tree"
-
-
-def check_folders(config: Config, known: Collection[str] = (), *, outbox_known: bool = False) -> None:
-    """Look at the disk: watched folders and the outbox exist, may be read, and none of the trees feeds another.
-
-    The watches in `known` have had their folders before, and so perhaps has the outbox: these may be on a disk that is
-    away. Symbolic links are followed first. Raises ConfigError, naming every fault.
-    """
-    watched = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch if watch.name not in known]
-    named = watched if outbox_known else [*watched, ("[outbox] path", config.outbox.path)]
-    faults = [f"{name}: {fault}: {path}" for name, path in named if (fault := _folder_fault(path))]
-    everything = [(f"[[watch]] {watch.name}", watch.path) for watch in config.watch]
-    everything += [("[outbox] path", config.outbox.path), ("[state] path", config.state.path)]
-    trees = [(name, Path(os.path.realpath(path))) for name, path in everything]
-    faults += _links_back(config.outbox.path, config.watch)
-    for position, (name, tree) in enumerate(trees):
-        for other_name, other in trees[position + 1 :]:
-            if tree.is_relative_to(other) or other.is_relative_to(tree):
-                faults.append(f"{name} ({tree}) and {other_name} ({other}) must not lie inside one another")
-    if len(os.fsencode(config.state.path / "control.sock")) > _SOCKET_PATH_BYTES:
-        faults.append(f"[state] path: too long for a control socket: {config.state.path}")
-    if (kind := mounts.kind(config.state.path)) in mounts.NETWORK:
-        faults.append(f"[state] path: on a network drive ({kind}), where SQLite loses data: {config.state.path}")
-    if faults:
-        raise ConfigError("; ".join(faults))

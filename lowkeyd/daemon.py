@@ -22,9 +22,10 @@ from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.intake import outbox_disk
+from lowkeyd.intake.check import check_folders
 from lowkeyd.intake.intake import Intake
 from lowkeyd.intake.outbox_disk import OutboxDisk
-from lowkeyd.intake.roots import Roots, check_folders, trees
+from lowkeyd.intake.roots import Roots, trees
 from lowkeyd.intake.vanish import Vanished
 from lowkeyd.intake.watching import Watching
 from lowkeyd.machine import memory

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lowkeyd import config
+from lowkeyd.intake.check import check_folders
 from lowkeyd.intake.hand_in import HandedIn
 from lowkeyd.intake.hand_in import hand_in as hand_in_photos
 from lowkeyd.intake.outbox_disk import OutboxDisk
-from lowkeyd.intake.roots import Roots, check_folders, trees
+from lowkeyd.intake.roots import Roots, trees
 from lowkeyd.store import location, lock
 from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.bumped import bump as bump_photos

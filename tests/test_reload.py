@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd import config, reload
+from lowkeyd.intake.check import check_folders
 from lowkeyd.reload import Reload
 from lowkeyd.work.admit import fingerprint
 from tests.helpers.home import REPOSITORY, Home, await_that, environment
@@ -25,7 +26,7 @@ def home(tmp_path: Path) -> Home:
 def after_asking(home: Home, change: Callable[[], None]) -> config.Config | None:
     """What a reload gives after the file was changed."""
     current = config.load(home.config)
-    asked = Reload(home.config, config.check_folders)
+    asked = Reload(home.config, check_folders)
     change()
     asked.ask()
     found: list[config.Config] = []
@@ -37,7 +38,7 @@ def after_asking(home: Home, change: Callable[[], None]) -> config.Config | None
 def test_without_being_asked_it_reads_nothing(home: Home) -> None:
     current = config.load(home.config)
     home.configure(settle={"quiet_s": 3.0})
-    assert Reload(home.config, config.check_folders).ready(current) is None
+    assert Reload(home.config, check_folders).ready(current) is None
 
 
 def test_good_settings_are_taken(home: Home) -> None:
@@ -79,7 +80,7 @@ def test_networks_that_hang_are_given_up_and_the_old_settings_hold(
     monkeypatch.setattr(sys, "executable", str(hanging))
     current = config.load(home.config)
     home.configure(attack={"preset": "subtle"})
-    trying = Reload(home.config, config.check_folders)
+    trying = Reload(home.config, check_folders)
     trying.ask()
     assert (trying.ready(current), trying.pending) == (None, True)
     await_that(lambda: trying.ready(current) is None and not trying.pending, "the end of patience")

@@ -59,7 +59,7 @@ def check(config: ConfigFile = None) -> None:
     path = configuration.locate(config)
     settings = configuration.load(path)
     from lowkeyd.attack.networks import catalogue
-    from lowkeyd.intake.roots import check_folders
+    from lowkeyd.intake.check import check_folders
 
     check_folders(settings)
     catalogue.require(settings.attack.networks, settings.attack.models)

@@ -16,8 +16,6 @@ import structlog
 from lowkeyd import config
 from lowkeyd.folders.rules import Rules
 from lowkeyd.folders.scan import Tree
-from lowkeyd.intake import outbox_disk
-from lowkeyd.store import location, snapshot
 from lowkeyd.store.notes import KnownRoot, Notes
 
 log = structlog.get_logger()
@@ -119,18 +117,6 @@ class Roots:
         if known != root.known:
             self._notes.note_root(watch, known)
             root.known = known
-
-
-def check_folders(settings: config.Config) -> None:
-    """As the configuration's own look at the disk, but what was watched before, and the outbox, may be away.
-
-    Raises ConfigError.
-    """
-    known = snapshot.known_roots(location.database(settings.state.path))
-    paths = {watch: path for watch, (path, _) in known.items()}
-    watched = [watch.name for watch in settings.watch if paths.get(watch.name) == os.fsencode(watch.path)]
-    outbox_known = paths.get(outbox_disk.NAME) == os.fsencode(settings.outbox.path)
-    config.check_folders(settings, watched, outbox_known=outbox_known)
 
 
 def trees(settings: config.Config) -> dict[str, Tree]:

@@ -16,7 +16,7 @@ from lowkeyd import __version__, config
 from lowkeyd.errors import ConfigError, LowkeydError
 from lowkeyd.folders.outbox import Outbox
 from lowkeyd.intake import outbox_disk
-from lowkeyd.intake.roots import check_folders
+from lowkeyd.intake.check import check_folders
 from lowkeyd.machine import gpu, mounts, timekeeping
 from lowkeyd.monitor.finding import Finding, Level
 from lowkeyd.store import location, lookup
