@@ -1,3 +1,4 @@
+import errno
 import os
 import sqlite3
 import time
@@ -33,6 +34,12 @@ def test_it_is_whole_though_the_original_is_in_use(path: Path) -> None:
     assert (made.name, made.parent.stat().st_mode & 0o777) == ("daily-20231114T221320.sqlite3", 0o700)
 
 
+def test_it_can_be_read_where_nobody_may_write(path: Path) -> None:
+    with Queue(path):
+        made = backup.make(path, "daily", NOW)
+    assert made.read_bytes()[18:20] == b"\1\1", "without a log of its own (SQLite's file format, 1.3.3)"
+
+
 def test_three_of_each_kind_are_kept(path: Path) -> None:
     with Queue(path):
         for day in range(5):
@@ -58,11 +65,22 @@ def test_one_a_day_and_none_when_nothing_was_written(path: Path) -> None:
         assert backup.daily(path, now + DAY_S + 1) is not None
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(path: Path) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     with Queue(path):
         pass
-    location.backups(path.parent).mkdir()
-    (location.backups(path.parent) / "daily-20231114T221320.half").mkdir()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"cannot be backed up: .*No space left"):
+        backup.make(path, "daily", NOW)
+    assert os.listdir(location.backups(path.parent)) == []
+
+
+def test_so_is_what_lies_in_its_way(path: Path) -> None:
+    with Queue(path):
+        pass
+    (location.backups(path.parent) / "daily-20231114T221320.half").mkdir(parents=True)
     with pytest.raises(StoreError, match="cannot be backed up"):
         backup.make(path, "daily", NOW)
 

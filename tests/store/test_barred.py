@@ -35,12 +35,28 @@ def test_a_barred_photo_is_never_claimed_in_no_version_and_settles_with_the_next
     assert photos.retry(None, NOW) == 0
 
 
+def test_nor_is_it_tried_again_by_name(photos: Queue) -> None:
+    offer(photos)
+    bar(photos, [A], NOW)
+    assert photos.redo([A], NOW) == photos.retry([A], NOW) == 0
+    assert photos.counts() == {State.IGNORED: 1}
+
+
 def test_it_can_be_taken_back(photos: Queue) -> None:
     offer(photos)
     bar(photos, [A], NOW)
     assert unbar(photos, [A], NOW) == 1
     assert len(photos.claim(8, NOW)) == 1
     assert unbar(photos, [A], NOW) == 0, "it was not barred"
+
+
+def test_it_begins_afresh_then(photos: Queue) -> None:
+    offer(photos)
+    (job,) = photos.claim(1, NOW)
+    photos.wait(job, Stage.DECODE, "half", "", NOW + 60, NOW, counted=True)
+    bar(photos, [A], NOW)
+    unbar(photos, [A], NOW)
+    assert [job.attempts for job in photos.claim(1, NOW)] == [1]
 
 
 def test_only_what_a_person_barred_can_be_taken_back(photos: Queue) -> None:

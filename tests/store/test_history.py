@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lowkeyd.model import Photo, Signature, Stage
+from lowkeyd.store.barred import bar
 from lowkeyd.store.queue import Queue
 from tests.store.test_snapshot import finish
 
@@ -79,15 +80,35 @@ def test_it_never_has_more_than_a_hundred_thousand_entries(photos: Queue, path: 
     assert query(path, "SELECT count(*), min(id), max(id) FROM history") == [(100_000, 2, 100_001)]
 
 
-def test_photos_that_were_taken_away_long_ago_are_forgotten_now_and_then(photos: Queue, path: Path) -> None:
-    for name, now in ((b"long ago.jpg", NOW - 91 * DAY_S), (b"lately.jpg", NOW)):
-        offer(photos, name, now)
-        (job,) = photos.claim(1, now)
-        photos.ignore(job, "it was taken away before its turn", now)
+def take_away(photos: Queue, now: float) -> None:
+    (job,) = photos.claim(1, now)
+    photos.ignore(job, "it was taken away before its turn", now)
+
+
+def end_the_thousandth(photos: Queue, path: Path) -> None:
+    """One way in so many is followed by a look at what can be forgotten."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "INSERT INTO history (id, at, watch, path, state) VALUES (999, ?, 'inbox', 'x', 'done')", (NOW,)
         )
     offer(photos, b"a.jpg")
     fail(photos, NOW)
+
+
+def test_photos_that_were_taken_away_long_ago_are_forgotten_now_and_then(photos: Queue, path: Path) -> None:
+    for name, now in ((b"long ago.jpg", NOW - 91 * DAY_S), (b"lately.jpg", NOW)):
+        offer(photos, name, now)
+        take_away(photos, now)
+    end_the_thousandth(photos, path)
     assert query(path, "SELECT path FROM photo ORDER BY path") == [(b"a.jpg",), (b"lately.jpg",)]
+
+
+def test_but_never_one_that_a_person_wants_left_alone_or_that_left_a_copy(photos: Queue, path: Path) -> None:
+    long_ago = NOW - 91 * DAY_S
+    bar(photos, [("inbox", b"barred.jpg")], long_ago)
+    offer(photos, b"copied.jpg", long_ago)
+    finish(photos)
+    offer(photos, b"copied.jpg", long_ago, size=2)
+    take_away(photos, long_ago)
+    end_the_thousandth(photos, path)
+    assert query(path, "SELECT path FROM photo ORDER BY path") == [(b"a.jpg",), (b"barred.jpg",), (b"copied.jpg",)]

@@ -1,12 +1,14 @@
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from lowkeyd.errors import AlreadyRunning, StoreError
-from lowkeyd.store import lock
+from lowkeyd.store import location, lock
 
 HOLDER = """
 import sys, pathlib
@@ -28,6 +30,17 @@ def test_one_holder_at_a_time_and_its_death_frees_the_lock(tmp_path: Path) -> No
         with pytest.raises(AlreadyRunning, match=f"process {holder.pid}"), lock.hold(tmp_path):
             pass
         holder.kill()
+    with lock.hold(tmp_path):
+        assert lock.is_held(tmp_path)
+
+
+def test_who_only_asks_is_not_taken_for_a_daemon_and_turns_none_away(tmp_path: Path) -> None:
+    with lock.hold(tmp_path):
+        pass
+    asking = os.open(location.lock_file(tmp_path), os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)  # as `is_held` does, for a moment
+    assert not lock.is_held(tmp_path)
+    threading.Timer(0.3, os.close, [asking]).start()
     with lock.hold(tmp_path):
         assert lock.is_held(tmp_path)
 

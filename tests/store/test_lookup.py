@@ -57,6 +57,33 @@ def test_the_history_has_the_newest_first(photos: Queue, path: Path) -> None:
     assert [(event.path, event.at) for event in lookup.history(path, 2)] == [("c.jpg", NOW + 2), ("b.jpg", NOW + 1)]
 
 
+def test_a_digest_tells_of_nothing_twice(photos: Queue, path: Path) -> None:
+    offer(photos, b"a.jpg")
+    fail(photos)
+    first = lookup.digest(path, 0, 5)
+    assert (first.failed, len(first.failures)) == (1, 1)
+    second = lookup.digest(path, first.last_id, 5)
+    assert (second.failed, second.failures, second.last_id) == (0, (), first.last_id)
+
+
+def test_a_photo_that_waited_can_be_claimed_since_its_time_has_come(photos: Queue, path: Path) -> None:
+    offer(photos, b"a.jpg")
+    (job,) = photos.claim(1, NOW)
+    photos.wait(job, Stage.DECODE, "half", "", NOW + 3600, NOW, counted=True)
+    assert lookup.progress(path, NOW + 3500).claimable_since is None
+    assert lookup.progress(path, NOW + 3700).claimable_since == NOW + 3600
+
+
+def test_a_version_without_a_face_has_no_copy_though_the_one_before_had(photos: Queue, path: Path) -> None:
+    offer(photos, b"a.jpg")
+    finish(photos)
+    assert lookup.deliveries(path) == [("inbox", b"a.jpg", b"inbox/copy.jpg")]
+    photos.offer([Photo("inbox", b"a.jpg", Signature(2, 1))], NOW)
+    (job,) = photos.claim(1, NOW)
+    photos.no_face(job, NOW)
+    assert lookup.deliveries(path) == []
+
+
 def test_failures_are_grouped_by_what_went_wrong_the_commonest_first(photos: Queue, path: Path) -> None:
     offer(photos, b"a.jpg", b"b.jpg", b"caf\xe9.jpg")
     fail(photos, "is a riddle")

@@ -98,6 +98,17 @@ def test_without_a_backup_a_new_one_can_be_made(tmp_path: Path, content: bytes) 
     assert not location.database(tmp_path).with_name("lowkeyd.sqlite3-wal").exists(), "an old log would be played again"
 
 
+def test_the_log_of_a_damaged_one_goes_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that a crash in between left alone would be played into the next database."""
+    database = location.database(tmp_path)
+    database.write_bytes(b"no database" * 1000)
+    database.with_name(f"{database.name}-wal").write_bytes(b"old")
+    moved: list[str] = []
+    monkeypatch.setattr(Path, "rename", lambda path, _: moved.append(path.name))
+    assert mend(tmp_path, NOW)
+    assert moved == ["lowkeyd.sqlite3-wal", "lowkeyd.sqlite3-shm", "lowkeyd.sqlite3"]
+
+
 def test_a_second_one_in_the_same_second_is_kept_too(state: Path) -> None:
     for _ in range(2):
         location.database(state).write_bytes(b"no database" * 1000)
@@ -111,6 +122,20 @@ def test_a_lost_database_comes_back_from_its_backup(state: Path) -> None:
     assert mend(state, NOW)
     with Queue(location.database(state)) as photos:
         assert photos.counts() == {State.READY: 500}
+
+
+def test_a_backup_is_on_the_disk_before_it_takes_the_databases_place(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = location.database(state)
+    backup.make(database, "daily", NOW)
+    database.unlink()
+    synced: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append((os.readlink(f"/proc/self/fd/{file}"), database.exists()))
+    )
+    assert mend(state, NOW)
+    assert synced == [(f"{database}.half", False)]
 
 
 def test_a_log_that_outlived_its_database_is_not_played_into_the_next_one(tmp_path: Path) -> None:

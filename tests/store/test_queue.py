@@ -84,6 +84,12 @@ def test_claim_takes_the_oldest_due_and_counts_the_attempt(photos: Queue) -> Non
     assert photos.claim(5, NOW) == []
 
 
+def test_a_photo_is_running_since_it_was_claimed(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    claim_one(photos, NOW + 60)
+    assert row(path)["changed_at"] == NOW + 60
+
+
 def test_many_threads_never_claim_the_same_photo(photos: Queue) -> None:
     photos.offer([photo(f"{i}.jpg") for i in range(200)], NOW)
     claimed: list[int] = []
@@ -117,6 +123,13 @@ def test_a_suspect_comes_alone(photos: Queue) -> None:
     for job in photos.claim(2, NOW):
         photos.suspect(job, NOW)
     assert [[job.photo.path for job in photos.claim(5, NOW)] for _ in range(3)] == [[b"a.jpg"], [b"b.jpg"], [b"c.jpg"]]
+
+
+def test_a_suspect_is_not_taken_along_by_others(photos: Queue) -> None:
+    photos.offer([photo("a.jpg"), photo("b.jpg"), photo("c.jpg")], NOW)
+    photos.suspect(claim_one(photos), NOW)
+    turns = [[job.photo.path for job in photos.claim(5, NOW, newest=True)] for _ in range(2)]
+    assert turns == [[b"c.jpg", b"b.jpg"], [b"a.jpg"]]
 
 
 def test_the_same_content_is_in_work_once(photos: Queue) -> None:
@@ -153,6 +166,19 @@ def test_a_photo_that_was_only_touched_is_its_own_twin(photos: Queue) -> None:
     assert photos.twin(again, "s1", "settings") == (Delivery(b"inbox/a.jpg", "d1"), JUDGED)
 
 
+def test_its_own_copy_is_its_twin_before_any_other(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos)
+    photos.offer([photo("b.jpg")], NOW)
+    job = claim_one(photos)
+    photos.admit(job, "s1")
+    own = Delivery(b"inbox/b.jpg", "d2")
+    photos.publishing(job, Publication(job.id, b"inbox/.temp", own), JUDGED, NOW)
+    photos.done(job.id, NOW)
+    photos.offer([photo("b.jpg", size=2)], NOW)
+    assert photos.twin(claim_one(photos), "s1", "settings") == (own, JUDGED)
+
+
 def test_a_photo_with_new_content_is_not(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     deliver(photos)
@@ -183,6 +209,20 @@ def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path
     assert photos.twin(job, "s2", "settings") is None
 
 
+def test_so_is_that_of_a_photo_that_was_written_to_meanwhile(photos: Queue) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos, "s1")
+    photos.offer([photo("a.jpg", size=2)], NOW)
+    job = claim_one(photos)
+    photos.admit(job, "s2")
+    publish(photos, job)
+    photos.offer([photo("a.jpg", size=3)], NOW)
+    photos.wait(job, Stage.PUBLISH, "full", "make room", NOW, NOW, counted=False)
+    again = claim_one(photos)
+    assert photos.admit(again, "s2")
+    assert photos.twin(again, "s2", "settings") is None
+
+
 def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queue, path: Path) -> None:
     photos.offer([photo("a.jpg")], NOW)
     job = claim_one(photos)
@@ -193,6 +233,12 @@ def test_done_keeps_the_delivery_and_what_may_be_replaced_next_time(photos: Queu
     photos.offer([photo("a.jpg", size=2)], NOW)
     again = claim_one(photos)
     assert photos.delivered(again.id) == Delivery(b"inbox/a.jpg", "d1")
+
+
+def test_what_is_done_has_nothing_left_of_its_way(photos: Queue, path: Path) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos)
+    assert (row(path)["attempts"], row(path)["stage"], row(path)["reason"]) == (0, None, None)
 
 
 def test_only_what_was_announced_is_done(photos: Queue, path: Path) -> None:
@@ -212,6 +258,23 @@ def test_a_copy_that_nobody_judged_ends_as_no_face(photos: Queue, path: Path) ->
     publish(photos, job, judgement=None)
     photos.done(job.id, NOW)
     assert row(path)["state"] == "no_face"
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_photo_in_which_no_face_is_found_any_more_loses_its_judgement(
+    photos: Queue, path: Path, copied: bool
+) -> None:
+    photos.offer([photo("a.jpg")], NOW)
+    deliver(photos)
+    photos.redo([("inbox", b"a.jpg")], NOW)
+    job = claim_one(photos)
+    photos.admit(job, "s1")
+    if copied:
+        publish(photos, job, judgement=None)
+        photos.done(job.id, NOW)
+    else:
+        photos.no_face(job, NOW)
+    assert (row(path)["state"], row(path)["verdict"], row(path)["fingerprint"]) == ("no_face", None, None)
 
 
 def test_a_photo_that_changed_while_in_work_is_not_published(photos: Queue, path: Path) -> None:
@@ -403,6 +466,11 @@ def test_a_damaged_database_is_one_clear_error(path: Path) -> None:
     path.write_bytes(b"this is no database, and long enough to tell" * 100)
     with pytest.raises(StoreError, match="cannot be opened"):
         Queue(path)
+
+
+def test_what_is_written_is_on_the_disk_before_the_next_step(photos: Queue) -> None:
+    with photos.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2, "FULL: at each commit"
 
 
 def test_what_is_left_alone_stays_so_until_it_changes(photos: Queue, path: Path) -> None:

@@ -88,6 +88,17 @@ def test_weak_copies_are_counted_while_they_are_what_is_delivered(photos: Queue,
     assert snapshot.read(path, 0).weak == 0
 
 
+def test_a_copy_that_is_only_about_to_come_is_not_weak_yet(photos: Queue, path: Path) -> None:
+    photos.offer([photo(b"a.jpg")], NOW)
+    finish(photos, replace(WEAK, strength="protected"))
+    photos.offer([photo(b"a.jpg", size=2)], NOW)
+    (job,) = photos.claim(1, NOW)
+    photos.publishing(job, Publication(job.id, b"t", Delivery(b"inbox/copy.jpg", "d")), WEAK, NOW)
+    assert snapshot.read(path, 0).weak == 0
+    photos.done(job.id, NOW)
+    assert snapshot.read(path, 0).weak == 1
+
+
 def test_names_that_are_no_text_come_as_escapes(photos: Queue, path: Path) -> None:
     photos.offer([photo(b"caf\xe9\n\x1b[31m.jpg")], NOW)
     photos.claim(1, NOW)

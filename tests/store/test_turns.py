@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lowkeyd.model import Photo, Signature, Stage
+from lowkeyd.model import Delivery, Photo, Publication, Signature, Stage
 from lowkeyd.store.bumped import bump
 from lowkeyd.store.queue import Queue
 
@@ -32,6 +32,11 @@ def test_or_last(photos: Queue) -> None:
     assert claimed(photos, newest_first=False) == "abcd"
 
 
+def test_a_photo_that_was_written_to_has_arrived_anew(photos: Queue) -> None:
+    photos.offer([Photo("inbox", b"a", Signature(2, 2), 40.0)], 1.0)
+    assert claimed(photos, newest_first=True) == "adcb"
+
+
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_what_a_person_wants_first_comes_first_and_the_last_wish_counts_most(photos: Queue, newest_first: bool) -> None:
     assert bump(photos, [("inbox", b"a")], 1.0) == 1
@@ -44,12 +49,22 @@ def test_what_is_not_queued_cannot_be_bumped(photos: Queue) -> None:
     assert bump(photos, [("inbox", b"a")], 1.0) == 0
 
 
-def test_a_photo_that_is_done_is_bumped_no_more(photos: Queue) -> None:
+@pytest.mark.parametrize("end", ["no_face", "done", "leave_alone", "ignore"])
+def test_however_a_bumped_photo_ends_it_is_bumped_no_more(photos: Queue, end: str) -> None:
     bump(photos, [("inbox", b"a")], 1.0)
     (job,) = photos.claim(1, 1.0)
     photos.release(job, 1.0)
     assert photos.claim(1, 1.0)[0].photo.path == b"a", "given back, it keeps its turn"
-    photos.no_face(job, 1.0)
+    match end:
+        case "no_face":
+            photos.no_face(job, 1.0)
+        case "done":
+            photos.publishing(job, Publication(job.id, b"t", Delivery(b"inbox/a", "d")), None, 1.0)
+            photos.done(job.id, 1.0)
+        case "leave_alone":
+            photos.leave_alone(job, "raw", "", 1.0)
+        case "ignore":
+            photos.ignore(job, "gone", 1.0)
     photos.offer([Photo("inbox", b"a", Signature(2, 2), 10.0)], 2.0)
     assert claimed(photos, newest_first=True) == "dcba"
 
