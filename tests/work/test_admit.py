@@ -16,6 +16,7 @@ from lowkeyd.folders.scan import Tree
 from lowkeyd.intake.roots import Roots
 from lowkeyd.model import Delivery, Photo, State, sha256
 from lowkeyd.store.adopt import adopt
+from lowkeyd.store.barred import bar
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.notes import Notes
 from lowkeyd.work.admit import Admission, Admitted, fingerprint
@@ -276,6 +277,28 @@ def test_a_second_photo_of_the_same_content_takes_nothing_from_the_first(library
     assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg"}
 
 
+def test_a_photo_of_another_date_is_not_the_one_that_is_gone(library: Library) -> None:
+    protect(library, "a.jpg", b"portrait")
+    (library.root / "a.jpg").unlink()
+    library.drop("b.jpg", b"portrait")
+    os.utime(library.root / "b.jpg", (1_000_000, 1_000_000))
+    library.offer(b"b.jpg")
+    assert admission(library).admit(library.claim()) is None
+    assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg"}
+
+
+def test_a_photo_that_a_person_wants_left_alone_is_so_when_it_is_renamed(library: Library) -> None:
+    """Its copy stays, even where another photo of the same content has one for the new name."""
+    protect(library, "a.jpg", b"portrait")
+    library.drop("c.jpg", b"portrait")
+    assert admission(library).admit(library.claim()) is None
+    bar(library.photos, [("inbox", b"a.jpg")], time.time())
+    rename(library, "a.jpg", "b.jpg")
+    assert admission(library).admit(library.claim()) is None
+    assert set(library.delivered()) == {"inbox/a.jpg", "inbox/b.jpg", "inbox/c.jpg"}
+    assert (library.row()["state"], library.row()["stage"]) == ("ignored", "watch")
+
+
 def test_one_that_is_to_be_done_again_is_not_taken_for_another_that_is_gone(library: Library) -> None:
     """Two files of one content and date, the first deleted: its copy stays, and is no new copy of the second."""
     protect(library, "a.jpg", b"portrait")
@@ -346,26 +369,64 @@ def test_a_copy_without_faces_is_renamed_along_too(library: Library) -> None:
     assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
 
 
+class PlugPulled(BaseException):
+    pass
+
+
+def pull_the_plug(*_: object) -> None:
+    raise PlugPulled
+
+
 def test_a_crash_before_the_old_copy_goes_is_made_good_at_the_start(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class PlugPulled(BaseException):
-        pass
-
-    def pulled(*_: object) -> None:
-        raise PlugPulled
-
     protect(library, "a.jpg", b"x")
     rename(library, "a.jpg", "b.jpg")
     job = library.claim()
     with monkeypatch.context() as crash:
-        crash.setattr(Outbox, "withdraw", pulled)
+        crash.setattr(Outbox, "withdraw", pull_the_plug)
         with pytest.raises(PlugPulled):
             admission(library).admit(job)
     assert library.delivered() == {"inbox/a.jpg": b"copy of x", "inbox/b.jpg": b"copy of x"}
     recover(library.photos, library.publisher)
     assert library.delivered() == {"inbox/b.jpg": b"copy of x"}
     assert library.photos.counts() == {State.DONE: 1, State.IGNORED: 1}
+
+
+def rename_onto_another(library: Library) -> None:
+    """Both photos have copies."""
+    protect(library, "a.jpg", b"first")
+    protect(library, "b.jpg", b"second")
+    rename(library, "a.jpg", "b.jpg")
+
+
+def test_a_photo_that_takes_anothers_name_takes_its_own_copy_along(library: Library) -> None:
+    rename_onto_another(library)
+    assert admission(library).admit(library.claim()) is None
+    assert library.delivered() == {"inbox/b.jpg": b"copy of first"}
+
+
+def test_its_old_copy_stays_until_the_new_one_is_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename_onto_another(library)
+    job = library.claim()
+    read = Outbox.read
+
+    def and_the_photo_changes(outbox: Outbox, path: bytes) -> bytes | None:
+        if not library.row("b.jpg")["superseded"]:
+            library.drop("b.jpg", b"third")
+        return read(outbox, path)
+
+    monkeypatch.setattr(Outbox, "read", and_the_photo_changes)
+    assert admission(library).admit(job) is None
+    assert library.delivered() == {"inbox/a.jpg": b"copy of first", "inbox/b.jpg": b"copy of second"}
+
+
+def test_its_old_row_forgets_the_copy_only_when_that_is_gone(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename_onto_another(library)
+    monkeypatch.setattr(Outbox, "withdraw", pull_the_plug)
+    with pytest.raises(PlugPulled):
+        admission(library).admit(library.claim())
+    assert library.row("a.jpg")["delivery_path"] == b"inbox/a.jpg"
 
 
 def test_a_copy_that_is_made_of_another_is_logged_too(library: Library) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pytest
 from lowkeyd import config
 from lowkeyd.errors import ConfigError, OutboxUnavailable
 from lowkeyd.folders.outbox import Outbox
-from lowkeyd.model import State
-from lowkeyd.store.notes import Pause
+from lowkeyd.folders.scan import Tree
+from lowkeyd.intake.roots import Roots
+from lowkeyd.model import Photo, Signature, State
+from lowkeyd.store.notes import Notes, Pause
 from lowkeyd.work import dispatch, retry
 from lowkeyd.work.admit import Admission
 from lowkeyd.work.conclude import Conclusion
@@ -438,6 +441,20 @@ def test_photos_of_an_offline_root_are_not_claimed(library: Library, begin: Begi
     away.rename(library.root)
     dispatcher._wake.set()
     await_that(counts(library, done=1), "the photo done")
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_photos_of_folders_that_are_there_are_claimed_in_the_wished_order(
+    library: Library, tmp_path: Path, newest_first: bool
+) -> None:
+    found = [Photo("inbox", b"%d.jpg" % number, Signature(1, 1), number) for number in range(2)]
+    library.photos.offer([*found, Photo("phone", b"a.jpg", Signature(1, 1))], time.time())
+    roots = Roots({"inbox": library.tree, "phone": Tree(tmp_path / "away")}, Notes(library.photos))
+    turn = Turn(library.photos, library.gate, roots, newest_first, Sharing(0.0), lambda: False)
+    assert turn.is_anybodys()
+    assert not replace(turn, unsettled=lambda: True).is_anybodys()
+    claimed = [job.photo.path for job in turn.claim(8)]
+    assert claimed == ([b"1.jpg", b"0.jpg"] if newest_first else [b"0.jpg", b"1.jpg"])
 
 
 @pytest.mark.parametrize("left", [None, "cpu"])

@@ -1,11 +1,11 @@
 import errno
 import os
-from pathlib import Path
 
 import pytest
 
 from lowkeyd.errors import OutboxUnavailable
 from lowkeyd.folders import outbox as outbox_module
+from lowkeyd.folders.outbox import Outbox
 from lowkeyd.model import Delivery, Publication, sha256
 from lowkeyd.store.judgement import Judgement
 from tests.helpers.library import Library
@@ -49,6 +49,21 @@ def test_the_next_version_replaces_our_copy_in_another_format_too(library: Libra
         library.drop("a.jpg", content)
         library.publisher.publish(library.claim(), b"copy of " + content, suffix, JUDGED)
     assert library.delivered() == {"inbox/a.png": b"copy of second"}
+
+
+def test_an_old_copy_that_cannot_go_now_keeps_no_new_one_from_being_done(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.drop("a.jpg", b"first")
+    library.publisher.publish(library.claim(), b"old", ".jpg", JUDGED)
+    library.drop("a.jpg", b"second")
+
+    def refuse(*_: object) -> bool:
+        raise OutboxUnavailable("read-only")
+
+    monkeypatch.setattr(Outbox, "withdraw", refuse)
+    assert library.publisher.publish(library.claim(), b"new", ".png", JUDGED) == b"inbox/a.png"
+    assert (library.row()["state"], library.row()["delivery_path"]) == ("done", b"inbox/a.png")
 
 
 def test_the_next_version_leaves_a_copy_that_was_edited(library: Library) -> None:
@@ -126,11 +141,12 @@ def test_a_publication_that_a_crash_cut_short_before_the_rename_is_done_again(li
     assert library.row()["state"] == "ready"
 
 
-def test_a_foreign_file_does_not_pass_for_the_publication(library: Library, tmp_path: Path) -> None:
+def test_a_foreign_file_does_not_pass_for_the_publication_and_stays(library: Library) -> None:
     publication = announce(library)
     (library.outbox / "inbox/a.jpg").write_bytes(b"foreign")
     library.publisher.finish(publication)
     assert library.row()["state"] == "ready"
+    assert (library.outbox / "inbox/a.jpg").read_bytes() == b"foreign"
 
 
 def test_a_crash_before_the_copy_in_the_old_format_goes_is_made_good_at_the_start(library: Library) -> None:

@@ -129,6 +129,24 @@ def test_what_an_old_backup_knows_is_not_read_again_and_what_it_missed_is(
     assert photos.counts() == {State.DONE: 2}
 
 
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_copy_is_known_again_that_is_newer_than_the_one_of_an_old_backup(
+    photos: Queue, tmp_path: Path, put: Callable[..., Path], queued: bool
+) -> None:
+    """The backup is from before the photo was written anew, or from when it waited for its turn."""
+    newer, copy = TAKEN_NS + 10**11, b"retouched, protected" + MARK
+    put("inbox/a.jpg", b"portrait")
+    put("outbox/inbox/a.jpg", b"protected" + MARK)
+    assert rebuild(photos, tmp_path) == 1
+    put("inbox/a.jpg", b"retouched", newer)
+    put("outbox/inbox/a.jpg", copy, newer)
+    if queued:
+        offer_again(photos, tmp_path)
+    assert rebuild(photos, tmp_path) == 1
+    assert (offer_again(photos, tmp_path), photos.counts()) == (0, {State.DONE: 1})
+    assert photos.is_delivery(sha256(copy))
+
+
 def test_files_of_folders_that_are_not_watched_or_gone_are_left_alone(
     photos: Queue, tmp_path: Path, put: Callable[..., Path]
 ) -> None:
