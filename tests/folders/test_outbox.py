@@ -34,6 +34,27 @@ def test_a_file_appears_whole_with_its_date_and_leaves_no_temp(outbox: Outbox, t
     assert temps(tmp_path) == []
 
 
+def test_it_is_on_the_disk_with_its_date_before_it_has_its_name_and_so_are_its_folders(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def note(name: str) -> None:
+        function = getattr(os, name)
+
+        def noting(file: int | bytes, *others: object, **options: object) -> None:
+            place = os.readlink(f"/proc/self/fd/{file}") if isinstance(file, int) else os.fsdecode(file)
+            steps.append(f"{name} {'the temp' if place.endswith('.tmp') else os.path.relpath(place, tmp_path)}")
+            function(file, *others, **options)
+
+        monkeypatch.setattr(os, name, noting)
+
+    for name in ("utime", "fsync", "link"):
+        note(name)
+    outbox.place(outbox.write_temp(b"in/deep", b"ours", 0), Delivery(b"in/deep/a.jpg", "d"), None)
+    assert steps == ["utime the temp", "fsync the temp", "link the temp", "fsync in/deep", "fsync in", "fsync ."]
+
+
 def test_a_foreign_file_keeps_its_place(outbox: Outbox, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"foreign")
     temp = outbox.write_temp(b"", b"ours", 0)
@@ -58,11 +79,12 @@ def test_candidates_number_the_name_before_its_suffix(outbox: Outbox) -> None:
     assert names == [b"in/a.b.jpg", b"in/a.b (1).jpg", b"in/a.b (2).jpg"]
 
 
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK])
 def test_where_links_are_not_supported_nothing_foreign_is_replaced_either(
-    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
 ) -> None:
     def no_links(*_: object) -> None:
-        raise OSError(errno.EPERM, "a file system without links, faked")
+        raise OSError(refusal, "a file system without links, faked")
 
     monkeypatch.setattr(os, "link", no_links)
     assert outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
@@ -99,6 +121,18 @@ def test_a_missing_outbox_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(OutboxUnavailable, match="No such file"):
         Outbox(tmp_path / "unmounted").probe()
     assert not (tmp_path / "unmounted").exists(), "nothing is written below the mount point of a disk that is gone"
+
+
+def test_nothing_is_done_where_another_folder_is_in_its_place(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise OutboxUnavailable("its disk is not mounted")
+
+    outbox = Outbox(tmp_path, refuse)
+    with pytest.raises(OutboxUnavailable):
+        outbox.write_temp(b"in", b"ours", 0)
+    with pytest.raises(OutboxUnavailable):  # else the copy would be taken for one that its owner took away
+        outbox.withdraw(OURS)
+    assert os.listdir(tmp_path) == []
 
 
 def test_sweep_removes_what_crashes_left_and_nothing_else(outbox: Outbox, tmp_path: Path) -> None:
@@ -295,6 +329,15 @@ def test_a_copy_whose_path_in_the_trash_would_be_too_long_goes_there_by_its_name
     Path(os.fsdecode(outbox.absolute(deep.path))).touch()
     assert outbox.withdraw(deep, to_trash=True)
     assert [path.name for path in (tmp_path / ".trash").iterdir()] == [os.fsdecode(name)]
+
+
+def test_a_link_in_the_trash_keeps_its_place_though_it_leads_nowhere(outbox: Outbox, tmp_path: Path) -> None:
+    assert outbox.place(outbox.write_temp(b"in", b"ours", 0), OURS, None)
+    (tmp_path / ".trash/in").mkdir(parents=True)
+    (tmp_path / ".trash/in/a.jpg").symlink_to("nowhere")
+    assert outbox.withdraw(OURS, to_trash=True)
+    assert sorted(os.listdir(tmp_path / ".trash/in")) == ["a (1).jpg", "a.jpg"]
+    assert (tmp_path / ".trash/in/a.jpg").is_symlink()
 
 
 @pytest.mark.parametrize("refusal", [errno.EINVAL, errno.EILSEQ])

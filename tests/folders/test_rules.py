@@ -43,6 +43,11 @@ def test_patterns_with_a_slash_are_for_the_whole_path() -> None:
     assert rules.takes(b"2019/a.jpg")
 
 
+@pytest.mark.parametrize("pattern", ["private/", "/private", "/private/"])
+def test_a_slash_at_its_end_or_beginning_makes_no_path_of_a_pattern(pattern: str) -> None:
+    assert not Rules((pattern,)).takes(b"2024/private/a.jpg")
+
+
 def test_users_add_to_the_list_and_never_replace_it() -> None:
     assert not Rules(("drafts",)).takes(b"@eaDir/a.jpg")
 

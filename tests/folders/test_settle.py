@@ -71,3 +71,10 @@ def test_nobody_waits_for_a_file_that_never_rests(settling: Settling[str]) -> No
     assert settling.look_again("a", SMALL, now=205)
     assert not settling.is_waited_for(205)
     assert settling.look_again("camera", Signature(199, 199), now=205), "it is watched all the same"
+
+
+def test_nor_for_one_that_changes_without_a_word(settling: Settling[str]) -> None:
+    settling.notice("camera", Signature(0, 0), age_s=0, now=0, event=True)
+    for now in range(5, 100, 5):
+        assert not settling.look_again("camera", Signature(now, now), now)
+        assert settling.is_waited_for(now) is (now < 60)

@@ -31,12 +31,16 @@ def await_hint(hints: "queue.SimpleQueue[Hint]", wanted: Callable[[Hint], bool])
         pass
 
 
-def test_a_written_file_and_a_file_moved_in_are_hinted(tmp_path: Path, hints: "queue.SimpleQueue[Hint]") -> None:
+def test_files_that_are_written_moved_in_or_renamed_are_hinted(
+    tmp_path: Path, hints: "queue.SimpleQueue[Hint]"
+) -> None:
     (tmp_path / "watched" / "a.jpg").write_bytes(b"x")
     await_hint(hints, lambda hint: hint == Hint("inbox", b"a.jpg", is_folder=False))
     (tmp_path / "b.jpg").write_bytes(b"x")
     os.rename(tmp_path / "b.jpg", tmp_path / "watched" / "c.jpg")
     await_hint(hints, lambda hint: hint == Hint("inbox", b"c.jpg", is_folder=False))
+    os.rename(tmp_path / "watched" / "c.jpg", tmp_path / "watched" / "d.jpg")
+    await_hint(hints, lambda hint: hint == Hint("inbox", b"d.jpg", is_folder=False))
 
 
 def test_a_tree_that_is_moved_in_is_hinted_as_a_folder(tmp_path: Path, hints: "queue.SimpleQueue[Hint]") -> None:
