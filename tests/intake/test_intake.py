@@ -1,9 +1,11 @@
 import errno
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,10 +16,15 @@ from lowkeyd.folders.scan import Seen, Tree, Walk
 from lowkeyd.folders.watcher import Hint
 from lowkeyd.intake.intake import Intake
 from lowkeyd.intake.roots import Roots
+from lowkeyd.intake.vanish import Vanished
 from lowkeyd.intake.watching import Coverage, Watching
 from lowkeyd.model import Photo, Signature, State
+from lowkeyd.store.departures import Departures
 from lowkeyd.store.notes import Notes
 from lowkeyd.store.queue import Queue
+from tests.helpers.library import Library
+from tests.intake.test_roots import unmount
+from tests.work.test_admit import protect
 
 PATIENCE_S = 30.0
 QUIET_S = 0.2
@@ -307,3 +314,75 @@ def test_folders_that_cannot_be_read_are_told_of_once(
             time.sleep(0.05)
     assert intake.refused == {"inbox": ["."]}
     assert [line["event"] for line in told] == ["folders cannot be read"]
+
+
+# ---- step by step
+
+
+def still(library: Library, quiet_s: float = 0.0, **parts: Any) -> Intake:
+    """An intake that is not started: the test takes its steps, at the moment that matters."""
+    return Intake(library.roots, quiet_s, library.photos, threading.Event(), **parts)
+
+
+def test_a_file_that_settles_while_its_disk_goes_away_is_not_taken_from_another(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.drop("known.jpg", b"x")
+    library.roots.walked("inbox", filled=True)
+    (library.root / "a.jpg").write_bytes(b"x")
+    intake = still(library, quiet_s=30.0)
+    intake._follow([hint(b"a.jpg")])
+    disk = unmount(library)
+    shutil.copy2(disk / "a.jpg", library.root)
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    intake._welcome()
+    intake._look_again()
+    assert (library.photos.counts(), intake.settling) == ({State.READY: 1}, 0)
+
+
+@pytest.mark.parametrize("when", ["before it", "in the middle", "ended"])
+def test_a_walk_that_was_not_of_the_whole_root_teaches_nothing(
+    library: Library, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    library.drop("a.jpg", b"x")
+    library.roots.walked("inbox", filled=True)
+    intake = still(library)
+
+    def cut_short(_: Walk) -> Iterator[Seen]:
+        unmount(library) if when == "in the middle" else intake.stop()
+        yield from ()
+
+    if when == "before it":
+        unmount(library)
+        (library.root / "wrong.jpg").write_bytes(b"x")
+    else:
+        monkeypatch.setattr(Walk, "__iter__", cut_short)
+    intake._walk("inbox", b"")
+    assert intake.scanned_at is None
+    assert Notes(library.photos).roots()["inbox"].filled
+    assert library.photos.counts() == {State.READY: 1}
+
+
+def test_while_a_file_settles_nothing_is_taken_for_deleted(library: Library) -> None:
+    """It may be the very photo that is missing elsewhere."""
+    protect(library, "a.jpg", b"x")
+    vanished = Vanished(Departures(library.photos), library.roots, library.publisher.outbox, "delete")
+    intake = still(library, quiet_s=600.0, vanished=vanished)
+    (library.root / "a.jpg").rename(library.root / "renamed.jpg")
+    intake._follow([hint(b"renamed.jpg")])
+    for _ in range(3):
+        intake._walk("inbox", b"")
+    assert set(library.delivered()) == {"inbox/a.jpg"}
+
+
+def test_a_root_that_is_back_is_watched_afresh(library: Library) -> None:
+    library.roots.walked("inbox", filled=True)
+    watching = Deaf(library.root)
+    intake = still(library, watching=watching)
+    disk = unmount(library)
+    intake._welcome()
+    library.root.rmdir()
+    disk.rename(library.root)
+    intake._welcome()
+    assert watching.renewed == 1

@@ -56,6 +56,15 @@ def test_the_same_photos_under_another_device_number_are_the_same_root(filled: L
     assert filled.roots.returned() == ["inbox"], "its old watches are on the folder that is gone"
 
 
+def test_one_of_its_photos_is_enough_to_know_it_by(library: Library) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        library.drop(name, b"x")
+    library.roots.walked("inbox", filled=True)
+    unmount(library)
+    (library.root / "b.jpg").write_bytes(b"x")
+    assert library.roots.look("inbox") is None
+
+
 def test_another_folder_with_other_photos_is_offline_until_a_person_accepts_it(filled: Library) -> None:
     unmount(filled)
     (filled.root / "other.jpg").write_bytes(b"somebody else")
