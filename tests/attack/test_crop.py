@@ -101,6 +101,12 @@ def test_levels_end_at_black_and_white() -> None:
     assert (paste(photo, [Difference(Square(0, 0, 8), torch.full((3, 8, 8), 0.5))]) == 255).all()
 
 
+@pytest.mark.parametrize(("levels", "changed"), [(0.6, 101), (-0.4, 100), (-0.6, 99)])
+def test_a_difference_is_rounded_to_the_nearest_level(levels: float, changed: int) -> None:
+    photo = np.full((8, 8, 3), 100, np.uint8)
+    assert (paste(photo, [Difference(Square(0, 0, 8), torch.full((3, 8, 8), levels / 255))]) == changed).all()
+
+
 def test_the_rim_fades_out_and_the_middle_is_whole() -> None:
     mask = rim_mask(128)
     assert mask.shape == (1, 1, 128, 128)

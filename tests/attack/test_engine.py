@@ -22,7 +22,7 @@ from lowkeyd.attack.networks import catalogue, ledger
 from lowkeyd.attack.networks.ledger import Record
 from lowkeyd.attack.presets import PRESETS
 from lowkeyd.attack.verify import Versions
-from lowkeyd.errors import ConfigError, OutOfMemory, WeightsError
+from lowkeyd.errors import ConfigError, OptimiserFailed, OutOfMemory, WeightsError
 from lowkeyd.imaging.encode import as_shared
 from lowkeyd.model import Face, Pixels, Strength
 from lowkeyd.store.judgement import verdict_json
@@ -90,6 +90,17 @@ def test_an_unchanged_photo_has_failed(engine: Engine, portrait: Pixels, face: F
     assert engine.verify(versions(portrait, portrait), [face], "subtle").strength is Strength.FAILED
 
 
+def test_the_copy_as_it_is_shared_is_judged_for_itself(
+    engine: Engine, portrait: Pixels, face: Face, protected: Pixels
+) -> None:
+    verdict = engine.verify(Versions(portrait, portrait, protected, portrait), [face], "subtle")
+    (score,) = verdict.faces[0].scores
+    assert score.shared < 0.2 < score.threshold < score.after
+    assert verdict.strength is Strength.WEAK
+    (score,) = engine.verify(Versions(portrait, portrait, portrait, protected), [face], "subtle").faces[0].scores
+    assert score.after < 0.2 < score.threshold < score.shared
+
+
 def test_a_photo_that_is_shared_smaller_is_judged_by_the_same_face(
     engine: Engine, portrait: Pixels, face: Face
 ) -> None:
@@ -97,6 +108,13 @@ def test_a_photo_that_is_shared_smaller_is_judged_by_the_same_face(
     (score,) = engine.verify(versions(large, large), [big_face], "subtle").faces[0].scores
     assert score.after < 0.1
     assert score.shared < 0.15
+
+
+def test_a_face_is_judged_where_the_detector_finds_it_now(engine: Engine, portrait: Pixels, face: Face) -> None:
+    moved = np.roll(portrait, 15, axis=0)
+    (judged,) = engine.verify(versions(portrait, moved), [face], "subtle").faces
+    assert judged.found_again
+    assert max(judged.scores[0].after, judged.scores[0].shared) < 0.2, "at its old place it would be 0.74"
 
 
 def test_a_face_that_the_detector_no_longer_finds_is_judged_where_it_was(
@@ -239,6 +257,14 @@ def test_when_there_is_no_room_for_one_face_memory_has_run_out(
     monkeypatch.setattr(engine, "_size", BatchSize("cpu", 22_000_000))
     with pytest.raises(OutOfMemory):
         engine.differences([(portrait, face)] * 3, "balanced", lambda *_: None)
+
+
+def test_a_difference_that_is_no_number_is_never_added(
+    engine: Engine, portrait: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "optimise", lambda faces, *_: torch.full_like(faces.x, torch.nan))
+    with pytest.raises(OptimiserFailed):
+        engine.protect([portrait], [[face]], "subtle", lambda _done, _total: None)
 
 
 def test_what_memory_has_nothing_to_do_with_is_not() -> None:

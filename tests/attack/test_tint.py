@@ -51,6 +51,13 @@ def test_a_red_and_a_blue_of_the_same_brightness_make_no_wild_colours() -> None:
     assert line.max() < 2
 
 
+def test_no_colour_goes_against_brightness() -> None:
+    """Beside an edge from red to a brighter blue, red falls where brightness rises."""
+    x = of_one_colour(torch.tensor([0.6, 0.0, 0.0]))
+    x[..., SIZE // 2 :] = torch.tensor([0.0, 0.0, 0.9]).view(3, 1, 1)
+    assert brightening(x, NO_TINT).min() > 0
+
+
 def test_in_black_brightness_is_grey() -> None:
     assert parallel(brightening(of_one_colour(torch.zeros(3)), NO_TINT)[0, :, 5, 5], torch.ones(3))
 

@@ -46,6 +46,11 @@ def test_ssim_agrees_with_scikit_image(portrait: Pixels) -> None:
     assert ours == pytest.approx(float(theirs), abs=2e-3)
 
 
+def test_of_a_picture_smaller_than_its_window_ssim_tells_whether_it_is_the_same() -> None:
+    a = torch.rand(1, 1, 8, 30, generator=torch.Generator().manual_seed(0))
+    assert (ssim(a, a), ssim(a, 1 - a)) == (1.0, 0.0)
+
+
 def test_a_photo_of_four_times_the_pixels_has_about_the_same_ssim(
     portrait: Pixels, face: Face, perceptual: Perceptual
 ) -> None:

@@ -22,6 +22,8 @@ from lowkeyd.errors import (
     SeveralPictures,
 )
 from lowkeyd.imaging.decode import decode
+from lowkeyd.imaging.encode import as_shared
+from lowkeyd.imaging.metadata import xmp
 from lowkeyd.model import Face, FaceVerdict, NoFace, Pixels, Place, Protected, Score, Strength, Verdict, Visibility
 from lowkeyd.worker import protect
 from lowkeyd.worker.messages import Outcome
@@ -116,6 +118,23 @@ def test_a_photo_becomes_a_copy_in_kind() -> None:
     assert size_of_change(content, protected) == pytest.approx(5, abs=0.3)
 
 
+def test_what_is_judged_is_the_copy_as_it_was_written_and_as_it_would_be_shared(engine: type[FakeEngine]) -> None:
+    asked: list[Versions] = []
+    real = engine.verify
+
+    def verify(self: FakeEngine, versions: Versions, *rest: Any) -> Verdict:
+        asked.append(versions)
+        return real(self, versions, *rest)
+
+    engine.verify = verify  # type: ignore[method-assign]
+    original, copy = (decode(content, LIMITS).pixels for content in (COARSE, copy_of(COARSE).content))
+    (seen,) = asked
+    np.testing.assert_array_equal(seen.original, original)
+    np.testing.assert_array_equal(seen.original_shared, as_shared(original))
+    np.testing.assert_array_equal(seen.delivered, copy)
+    np.testing.assert_array_equal(seen.shared, as_shared(copy))
+
+
 def test_the_outbox_decides_about_the_format() -> None:
     protected = outcome(saved(FACE, format="PNG"), format="webp")
     assert isinstance(protected, Protected)
@@ -135,6 +154,7 @@ def test_on_request_it_is_copied_all_the_same_but_not_with_where_it_was_taken() 
     assert isinstance(copied, NoFace)
     assert copied.content is not None
     assert copied.suffix == ".jpg"
+    assert not xmp.is_marked(copied.content), "it is not protected"
     with Image.open(BytesIO(copied.content)) as picture:
         assert (np.asarray(picture) == 0).all()
         found = picture.getexif()
@@ -209,6 +229,22 @@ def test_a_photo_that_cannot_be_read_costs_the_next_one_nothing() -> None:
     assert isinstance(outcomes["whole"], Protected)
 
 
+def test_as_many_photos_are_protected_together_as_one_may_have_pixels(engine: type[FakeEngine]) -> None:
+    together: list[int] = []
+    real = engine.differences
+
+    def differences(self: FakeEngine, places: Sequence[Place], *rest: Any) -> list[int]:
+        together.append(len(places))
+        return real(self, places, *rest)
+
+    engine.differences = differences  # type: ignore[method-assign]
+    height, width, _ = FACE.shape
+    settings = config.Config(worker=config.Worker(max_megapixels=2.5 * height * width / 1e6))
+    outcomes = dict(Protector(settings, "cpu").run([(key, lambda: PHOTO) for key in "abcde"], lambda _: None))
+    assert all(isinstance(outcomes[key], Protected) for key in "abcde")
+    assert together == [2, 2, 1]
+
+
 # ---- when the judges find the delivered file weak
 
 COARSE = saved(FACE, format="JPEG", quality=50, subsampling=2)
@@ -270,6 +306,20 @@ def test_where_stronger_helps_nothing_the_less_visible_copy_stays(engine: type[F
     assert engine.presets == ["balanced", "strong"]
     assert (protected.verdict.strength, protected.verdict.preset) == (Strength.WEAK, "balanced")
     assert protected.verdict.tried == "strong"
+
+
+def test_where_stronger_fails_the_first_copy_stays(engine: type[FakeEngine]) -> None:
+    engine.judge = staticmethod(lambda _: 0.5)
+    real = engine.differences
+
+    def differences(self: FakeEngine, places: Sequence[Place], preset: str, *rest: Any) -> list[int]:
+        if preset == "strong":
+            raise OutOfMemory("the fake ran out of memory")
+        return real(self, places, preset, *rest)
+
+    engine.differences = differences  # type: ignore[method-assign]
+    verdict = copy_of(PHOTO).verdict
+    assert (verdict.strength, verdict.preset) == (Strength.WEAK, "balanced")
 
 
 @pytest.mark.parametrize("improves", [True, False])
@@ -368,6 +418,15 @@ def test_a_face_that_the_border_cuts_had_better_be_cropped_off(engine: type[Fake
     held = outcome(PHOTO)
     assert isinstance(held, ProtectionTooWeak)
     assert "crop" in held.advice
+
+
+def test_but_not_where_another_one_is_still_recognised(engine: type[FakeEngine]) -> None:
+    found = tuple(Face(box, LANDMARKS, 1.0) for box in ((-1.0, 2.0, 5.0, 5.0), (2.0, 2.0, 5.0, 5.0)))
+    verdict = Verdict(tuple(judged(0.5, attacked=True, box=face.box) for face in found), "balanced")
+    engine.detect, engine.verify = lambda *_: found, lambda *_: verdict  # type: ignore[method-assign]
+    held = outcome(PHOTO)
+    assert isinstance(held, ProtectionTooWeak)
+    assert "crop" not in held.advice
 
 
 # ---- when memory runs out
