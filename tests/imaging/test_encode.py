@@ -303,6 +303,12 @@ def test_lossless_photos_stay_lossless_as_webp() -> None:
     assert not has_finer(copy, picture)
 
 
+def test_what_lies_under_transparent_pixels_is_what_was_protected() -> None:
+    see_through = np.dstack((FACE, np.zeros(FACE.shape[:2], np.uint8)))
+    copy = opened(delivered(saved(see_through, format="PNG"), format="webp"))
+    np.testing.assert_array_equal(np.array(copy)[..., :3], FACE)
+
+
 @pytest.mark.parametrize("wanted", ["png", "webp"])
 def test_inks_become_colours_where_a_format_knows_no_ink(wanted: str) -> None:
     picture = decode(saved_image(Image.fromarray(FACE).convert("CMYK"), format="TIFF"), LIMITS)

@@ -1,5 +1,8 @@
 """Whether a file is whole, told without decoding it."""
 
+import struct
+
+import numpy as np
 import pytest
 
 from lowkeyd.imaging import tiff
@@ -94,6 +97,35 @@ def test_exif_with_room_for_more_before_the_picture_excuses_no_missing_end() -> 
     content = saved(FACE, format="AVIF", speed=10, exif=padded_exif())
     assert not ends_early(content, "AVIF")
     assert ends_early(content[:-2000] + bytes(2000), "AVIF")
+
+
+def mdat(content: bytes) -> int:
+    """Where the box of coded pictures begins; it stands last."""
+    place = content.rindex(b"mdat") - 4
+    assert place + int.from_bytes(content[place : place + 4], "big") == len(content)
+    return place
+
+
+def test_a_box_that_goes_on_to_the_end_ends_early_where_only_its_space_has_been_reserved() -> None:
+    content = saved(FACE, **COMMON["AVIF"])
+    endless = content[: mdat(content)] + bytes(4) + content[mdat(content) + 4 :]
+    assert not ends_early(endless, "AVIF")
+    assert ends_early(endless[:-1100] + bytes(1100), "AVIF")
+
+
+def test_a_box_whose_size_takes_eight_bytes_ends_early_too() -> None:
+    content = saved(FACE, **COMMON["AVIF"])
+    picture = content[mdat(content) + 8 :]
+    large = content[: mdat(content)] + struct.pack(">I4sQ", 1, b"mdat", 16 + len(picture)) + picture
+    assert not ends_early(large, "AVIF")
+    assert ends_early(large[:-1], "AVIF")
+
+
+@pytest.mark.parametrize(("zeros", "early"), [(100, False), (1023, False), (1024, True)])
+def test_a_coded_picture_may_end_in_some_zeros(zeros: int, early: bool) -> None:
+    content = saved(np.random.default_rng(0).integers(0, 256, FACE.shape, np.uint8), **COMMON["AVIF"])
+    assert len(content) - mdat(content) > 2000
+    assert ends_early(content[:-1100] + b"x" * (1100 - zeros) + bytes(zeros), "AVIF") is early
 
 
 def test_zeros_before_something_else_are_not_room_for_what_is_to_come() -> None:

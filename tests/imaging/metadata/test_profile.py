@@ -51,6 +51,14 @@ def test_a_description_the_size_of_a_picture_is_left_out() -> None:
     assert PREVIEW[:100] not in kept
 
 
+def test_parts_that_lie_over_one_another_make_no_profile() -> None:
+    """Each would be written out for itself, and the copy could be any number of times as large."""
+    count, body = 90, bytes(range(256)) * 20
+    start = 132 + 12 * count
+    table = b"".join(struct.pack(">4sII", b"A2B0", start + number, 4000) for number in range(count))
+    assert keep_profile(SRGB[:128] + struct.pack(">I", count) + table + body, "RGB") is None
+
+
 @pytest.mark.parametrize("odd", [None, b"", bytes(200), PREVIEW, SRGB[:140], SRGB[:200], SRGB[:36] + bytes(200)])
 def test_what_is_no_profile_is_dropped(odd: object) -> None:
     assert keep_profile(odd, "RGB") is None

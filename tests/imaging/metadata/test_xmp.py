@@ -37,6 +37,11 @@ def test_previews_and_face_names_stay_behind() -> None:
     assert len(written) < 1500
 
 
+def test_the_number_by_which_facebook_knows_a_photo_stays_behind() -> None:
+    told = "<photoshop:Instructions>FBMD0f000768010000b7700000</photoshop:Instructions>"
+    assert values(read(packet_of(f"{told}<photoshop:Credit>Ada</photoshop:Credit>"))) == {"photoshop:Credit": ("Ada",)}
+
+
 def test_what_is_written_is_read_again() -> None:
     xmp = read(xmp_with())
     assert read(packet(xmp, mark=False)) == xmp
