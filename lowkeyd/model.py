@@ -57,6 +57,10 @@ class Strength(StrEnum):
 _FROM_BEST = (Strength.PROTECTED, Strength.WEAK, Strength.FAILED)
 
 
+PhotoKey = tuple[str, bytes]
+"""What a photo is known by: its watch, and its path below the watch's folder."""
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """A face as the detector found it, in pixels of the photo, origin at the top left corner.

@@ -16,6 +16,7 @@ from lowkeyd.intake.hand_in import HandedIn
 from lowkeyd.intake.hand_in import hand_in as hand_in_photos
 from lowkeyd.intake.outbox_disk import OutboxDisk
 from lowkeyd.intake.roots import Roots, trees
+from lowkeyd.model import PhotoKey
 from lowkeyd.store import location, lock
 from lowkeyd.store.barred import bar, unbar
 from lowkeyd.store.bumped import bump as bump_photos
@@ -24,8 +25,6 @@ from lowkeyd.store.queue import Queue
 from lowkeyd.work.control import ask
 from lowkeyd.work.gate import Gate
 
-Places = list[tuple[str, bytes]]
-"""Photos, each by its watch and its path below the watch's folder."""
 _AT_ONCE = 1000
 """Photos that one question names: whoever asks the daemon something else meanwhile is answered soon."""
 _PATIENCE_S = 10.0
@@ -39,17 +38,17 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots, disk: OutboxD
         case {"retry": None}:
             reply = {"retried": photos.retry(None, time.time())}
         case {"retry": [*asked]}:
-            places = [_place(place) for place in asked]
-            there = [place for place in places if _is_there(place, roots)]
-            reply = {"retried": photos.retry(places, time.time()) + photos.redo(there, time.time())}
+            named = [_key(place) for place in asked]
+            there = [place for place in named if _is_there(place, roots)]
+            reply = {"retried": photos.retry(named, time.time()) + photos.redo(there, time.time())}
         case {"ignore": [*asked]}:
-            reply = {"ignored": bar(photos, [_place(place) for place in asked], time.time())}
+            reply = {"ignored": bar(photos, [_key(place) for place in asked], time.time())}
         case {"unignore": [*asked]}:
-            reply = {"unignored": unbar(photos, [_place(place) for place in asked], time.time())}
+            reply = {"unignored": unbar(photos, [_key(place) for place in asked], time.time())}
         case {"bump": [*asked]}:
-            reply = {"bumped": bump_photos(photos, [_place(place) for place in asked], time.time())}
+            reply = {"bumped": bump_photos(photos, [_key(place) for place in asked], time.time())}
         case {"hand_in": [*asked], "at": int() | float() as at}:
-            reply = asdict(hand_in_photos(photos, roots, [_place(place) for place in asked], time.time(), at))
+            reply = asdict(hand_in_photos(photos, roots, [_key(place) for place in asked], time.time(), at))
         case {"pause": {"reason": str(reason), "until": int() | float() | None as until}}:
             gate.pause(Pause(reason, time.time(), until))
             reply = {}
@@ -66,31 +65,31 @@ def answer(question: Any, photos: Queue, gate: Gate, roots: Roots, disk: OutboxD
     return reply
 
 
-def _is_there(place: tuple[str, bytes], roots: Roots) -> bool:
+def _is_there(place: PhotoKey, roots: Roots) -> bool:
     """Whether there is a file that a new copy could be made of: where it is gone, the old copy is all there is."""
     tree = roots.trees.get(place[0])
     return tree is not None and tree.look(place[1]) is not None
 
 
-def retry(settings: config.Config, paths: Places | None) -> int:
+def retry(settings: config.Config, paths: list[PhotoKey] | None) -> int:
     """Make photos ready again: all that failed or wait, or these, done ones too. Returns how many."""
     if paths is None:
         return int(_have_answered(settings, {"retry": None})["retried"])
     return sum(int(_have_answered(settings, {"retry": part})["retried"]) for part in _in_parts(paths))
 
 
-def ignore(settings: config.Config, paths: Places, *, undo: bool) -> int:
+def ignore(settings: config.Config, paths: list[PhotoKey], *, undo: bool) -> int:
     """Leave photos alone for good, or take that back. Returns how many."""
     question = "unignore" if undo else "ignore"
     return sum(int(_have_answered(settings, {question: part})[f"{question}d"]) for part in _in_parts(paths))
 
 
-def bump(settings: config.Config, paths: Places) -> int:
+def bump(settings: config.Config, paths: list[PhotoKey]) -> int:
     """Have queued photos done before all others. Returns how many are queued."""
     return sum(int(_have_answered(settings, {"bump": part})["bumped"]) for part in _in_parts(paths))
 
 
-def hand_in(settings: config.Config, paths: Places) -> HandedIn:
+def hand_in(settings: config.Config, paths: list[PhotoKey]) -> HandedIn:
     """Have photos of the watched folders queued before all others, whether they were seen before or not."""
     queued, running, done, at = 0, 0, 0, time.time()
     refused: list[tuple[str, str, str]] = []
@@ -133,15 +132,15 @@ def _have_answered(settings: config.Config, question: dict[str, Any]) -> dict[st
         return answer(question, photos, gate, roots, OutboxDisk(settings.outbox.path, notes))
 
 
-def _in_parts(paths: Places) -> Iterator[list[tuple[str, str]]]:
+def _in_parts(paths: list[PhotoKey]) -> Iterator[list[tuple[str, str]]]:
     return (_sendable(paths[start : start + _AT_ONCE]) for start in range(0, len(paths), _AT_ONCE))
 
 
-def _sendable(paths: Places) -> list[tuple[str, str]]:
+def _sendable(paths: list[PhotoKey]) -> list[tuple[str, str]]:
     return [(watch, os.fsdecode(path)) for watch, path in paths]
 
 
-def _place(place: Any) -> tuple[str, bytes]:
+def _key(place: Any) -> PhotoKey:
     match place:
         case [str(watch), str(path)]:
             return watch, os.fsencode(path)

@@ -8,10 +8,10 @@ import typer
 
 from lowkeyd import config
 from lowkeyd.folders.scan import Walk
-from lowkeyd.model import readable
+from lowkeyd.model import PhotoKey, readable
 
 
-def in_watch(path: Path, settings: config.Config) -> tuple[str, bytes] | None:
+def in_watch(path: Path, settings: config.Config) -> PhotoKey | None:
     """The watch's name, and where the photo lies below its folder; None if it is in none of them."""
     resolved, as_named = _resolved(path), Path(os.path.abspath(path))
     for watch in settings.watch:
@@ -29,7 +29,7 @@ def in_outbox(path: Path, settings: config.Config) -> bytes | None:
     return os.fsencode(resolved.relative_to(root)) if resolved.is_relative_to(root) else None
 
 
-def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
+def photo(path: Path, settings: config.Config) -> PhotoKey:
     """As `in_watch`. Raises BadParameter for a path in no watched folder."""
     found = in_watch(path, settings)
     if found is None:
@@ -38,13 +38,13 @@ def photo(path: Path, settings: config.Config) -> tuple[str, bytes]:
     return found
 
 
-def photos(paths: Iterable[Path], settings: config.Config) -> list[tuple[str, bytes]]:
+def photos(paths: Iterable[Path], settings: config.Config) -> list[PhotoKey]:
     """The same of all paths, each photo once; a folder stands for what is in it now, subfolders and all."""
     found = [(path, photo(path, settings)) for path in paths]
     return list(dict.fromkeys(place for path, at in found for place in _within(path, at, settings)))
 
 
-def _within(path: Path, place: tuple[str, bytes], settings: config.Config) -> Iterator[tuple[str, bytes]]:
+def _within(path: Path, place: PhotoKey, settings: config.Config) -> Iterator[PhotoKey]:
     watch, below = place
     if not os.path.isdir(path):  # pathlib's raises where a folder on the way cannot be entered
         yield place

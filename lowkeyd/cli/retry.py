@@ -10,7 +10,7 @@ from lowkeyd.cli import places, shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.config import Config
 from lowkeyd.folders.outbox import Outbox
-from lowkeyd.model import readable
+from lowkeyd.model import PhotoKey, readable
 from lowkeyd.store import location, lookup
 
 
@@ -61,7 +61,7 @@ def retry(
         raise typer.Exit(1)
 
 
-def _same_again(photos: list[tuple[str, bytes]], settings: Config, fingerprint: str) -> set[tuple[str, bytes]]:
+def _same_again(photos: list[PhotoKey], settings: Config, fingerprint: str) -> set[PhotoKey]:
     """Those whose copies are there, and as they would be made today."""
     weak_too = settings.outbox.weak == "deliver"
     made = lookup.current(location.database(settings.state.path), fingerprint, weak_too=weak_too)
@@ -69,7 +69,7 @@ def _same_again(photos: list[tuple[str, bytes]], settings: Config, fingerprint: 
     return {photo for photo in photos if photo in made and outbox.holds(made[photo])}
 
 
-def _without_copies(settings: Config) -> list[tuple[str, bytes]]:
+def _without_copies(settings: Config) -> list[PhotoKey]:
     """Photos whose copies are no longer there. If not one is, the outbox's disk may be away: then a person decides."""
     outbox = os.fsencode(settings.outbox.path)
     delivered = lookup.deliveries(location.database(settings.state.path))

@@ -18,7 +18,7 @@ _DASH_PX, _GAP_PX = 9, 6
 _STEPS = 5
 
 
-Place = tuple[float, float]
+Point = tuple[float, float]
 """In pixels of the sheet: across, down."""
 
 
@@ -59,7 +59,7 @@ def _nice(least: float) -> float:
     return next(power * digit for digit in (1, 2, 2.5, 5, 10) if power * digit > least)
 
 
-def _place(x: float, y: float, most: float) -> Place:
+def _place(x: float, y: float, most: float) -> Point:
     return (
         _LEFT + (_WIDTH - _LEFT - _RIGHT) * x / most,
         _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * y,
@@ -88,7 +88,7 @@ def _draw(draw: ImageDraw.ImageDraw, line: Series, most: float) -> None:
         _dot(draw, place, line)
 
 
-def _stroke(draw: ImageDraw.ImageDraw, start: Place, end: Place, line: Series) -> None:
+def _stroke(draw: ImageDraw.ImageDraw, start: Point, end: Point, line: Series) -> None:
     length = math.dist(start, end)
     dash, period = (_DASH_PX, _DASH_PX + _GAP_PX) if line.dashed else (length, length)
     at = 0.0
@@ -99,7 +99,7 @@ def _stroke(draw: ImageDraw.ImageDraw, start: Place, end: Place, line: Series) -
         at += period
 
 
-def _dot(draw: ImageDraw.ImageDraw, place: Place, line: Series) -> None:
+def _dot(draw: ImageDraw.ImageDraw, place: Point, line: Series) -> None:
     across, down = place
     radius = _DOT_PX + 3 if line.dashed else _DOT_PX
     box = (across - radius, down - radius, across + radius, down + radius)
@@ -110,7 +110,7 @@ def _colour(line: Series) -> tuple[int, int, int]:
     return _COLOURS[line.colour % len(_COLOURS)]
 
 
-def _name(draw: ImageDraw.ImageDraw, place: Place, name: str) -> None:
+def _name(draw: ImageDraw.ImageDraw, place: Point, name: str) -> None:
     """Right of its point, or left of it where there is no room."""
     across, down = place
     font = ImageFont.load_default(_TEXT_PX)

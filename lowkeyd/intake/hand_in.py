@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from lowkeyd.intake.roots import Roots
-from lowkeyd.model import Photo, State
+from lowkeyd.model import Photo, PhotoKey, State
 from lowkeyd.store.bumped import bump
 from lowkeyd.store.queue import Queue
 from lowkeyd.store.standing import standing
 
 _NOT_OURS = "by its name it is no photo, or one that is ignored: hidden, trash, or in [[watch]] ignore"
 _NOT_WATCHED = "the daemon that runs does not watch its folder: have it read its configuration again"
-
-Place = tuple[str, bytes]
-"""A photo's watch, and its path below the watch's folder."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class HandedIn:
     refused: tuple[tuple[str, str, str], ...]
 
 
-def hand_in(photos: Queue, roots: Roots, asked: Iterable[Place], now: float, bumped_at: float) -> HandedIn:
+def hand_in(photos: Queue, roots: Roots, asked: Iterable[PhotoKey], now: float, bumped_at: float) -> HandedIn:
     """Queue photos, each where `bumped_at` puts it. What failed is tried again, what is done stays as it is.
 
     They are not waited for to settle: whoever names a photo says that it is complete, and one that is not waits later.

@@ -15,7 +15,7 @@ from lowkeyd.folders.watcher import Hint
 from lowkeyd.intake.roots import Roots
 from lowkeyd.intake.vanish import Vanished
 from lowkeyd.intake.watching import Watching
-from lowkeyd.model import Photo, readable
+from lowkeyd.model import Photo, PhotoKey, readable
 from lowkeyd.store.queue import Queue
 
 log = structlog.get_logger()
@@ -30,8 +30,6 @@ _PATIENCE_S, _PATIENCE = 60.0, 10
 nobody: a camera may rewrite it for ever."""
 _NAMED = 3
 _REFUSED_ADVICE = "give the lowkeyd user r and x permission, or leave them out with [[watch]] ignore"
-
-Key = tuple[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Intake(threading.Thread):
         self._mailbox: queue.Queue[Hint | _Scan | None] = queue.Queue()
         self._turn = threading.Lock()  # held while hints are followed
         self._stopping = threading.Event()
-        self._settling: Settling[Key] = Settling(quiet_s, max(_PATIENCE_S, _PATIENCE * quiet_s))
+        self._settling: Settling[PhotoKey] = Settling(quiet_s, max(_PATIENCE_S, _PATIENCE * quiet_s))
         self._offline: dict[str, str] = {}
         self._walks: dict[tuple[str, bytes], float] = {}  # folders to be walked again, and when (monotonic)
         self.moved_at = time.monotonic()  # its last sign of life

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import update
 from sqlalchemy.dialects.sqlite import insert
 
-from lowkeyd.model import Stage, State
+from lowkeyd.model import PhotoKey, Stage, State
 from lowkeyd.store.queue import Queue
 from lowkeyd.store.schema import BARRED
 from lowkeyd.store.schema import photos as table
@@ -14,7 +14,7 @@ _WHY = {"stage": Stage.WATCH, "reason": "you said so", "advice": "`lowkeyd ignor
 _UNTRIED = {"attempts": 0, "suspect": 0, "interruptions": 0, "superseded": 0, "not_before": 0.0, "bumped_at": 0.0}
 
 
-def bar(photos: Queue, paths: Iterable[tuple[str, bytes]], now: float) -> int:
+def bar(photos: Queue, paths: Iterable[PhotoKey], now: float) -> int:
     """Leave these alone from now on; work on them is thrown away. Returns how many: one that is being published at
     this very moment is not among them."""
     told = {"state": State.IGNORED, "changed_at": now, **_WHY, **_UNTRIED}
@@ -28,7 +28,7 @@ def bar(photos: Queue, paths: Iterable[tuple[str, bytes]], now: float) -> int:
         return sum(connection.execute(upsert, row).rowcount for row in rows)
 
 
-def unbar(photos: Queue, paths: Iterable[tuple[str, bytes]], now: float) -> int:
+def unbar(photos: Queue, paths: Iterable[PhotoKey], now: float) -> int:
     """Take that back. Returns how many were barred."""
     free = {"state": State.READY, "stage": None, "reason": None, "advice": None, "changed_at": now}
     with photos.transaction() as connection:

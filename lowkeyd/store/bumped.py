@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from sqlalchemy import update
 
+from lowkeyd.model import PhotoKey
 from lowkeyd.store import turns
 from lowkeyd.store.queue import Queue
 from lowkeyd.store.schema import photos
 
 
-def bump(queue: Queue, paths: Iterable[tuple[str, bytes]], now: float) -> int:
+def bump(queue: Queue, paths: Iterable[PhotoKey], now: float) -> int:
     """Have queued photos done first; of several wishes the last counts most. Returns how many are queued.
 
     Raises StoreError.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lowkeyd.model import Delivery, State, readable
+from lowkeyd.model import Delivery, PhotoKey, State, readable
 from lowkeyd.store.reading import LEFT_ALONE, WEAK, reading
 
 _ENTRY = (
@@ -163,7 +163,7 @@ def faceless(database: Path, names: int) -> list[Failure]:
     return _grouped(database, "state = 'no_face'", names)
 
 
-def outdated(database: Path, fingerprint: str) -> list[tuple[str, bytes]]:
+def outdated(database: Path, fingerprint: str) -> list[PhotoKey]:
     """Photos whose copies were made with other settings than these, or nobody knows with which, as of those without a
     face. Raises StoreError."""
     query = """SELECT watch, path FROM photo
@@ -172,7 +172,7 @@ def outdated(database: Path, fingerprint: str) -> list[tuple[str, bytes]]:
         return connection.execute(query, (fingerprint,)).fetchall()
 
 
-def current(database: Path, fingerprint: str, *, weak_too: bool) -> dict[tuple[str, bytes], Delivery]:
+def current(database: Path, fingerprint: str, *, weak_too: bool) -> dict[PhotoKey, Delivery]:
     """Photos that are done with these settings, by watch and path, with their copies. Raises StoreError."""
     query = """SELECT watch, path, delivery_path, delivery_sha256 FROM photo
         WHERE state = 'done' AND delivery_path IS NOT NULL AND fingerprint = ? AND (? OR strength IS NOT 'weak')"""

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from lowkeyd.errors import StoreError
-from lowkeyd.model import Delivery, Job, Photo, Publication, Signature, Stage, State, Strength
+from lowkeyd.model import Delivery, Job, Photo, PhotoKey, Publication, Signature, Stage, State, Strength
 from lowkeyd.store import schema, turns
 from lowkeyd.store.judgement import Judgement
 from lowkeyd.store.schema import BARRED, GONE, photos
@@ -307,15 +307,15 @@ class Queue:
             connection.execute(publishing.where(photos.c.superseded == 1).values(_FRESH | values))
             connection.execute(publishing.values(attempts=photos.c.attempts - 1, **values))
 
-    def retry(self, paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
+    def retry(self, paths: Iterable[PhotoKey] | None, now: float) -> int:
         """Make failed and waiting photos ready: the given ones, or all. Returns how many."""
         return self._start_over((State.FAILED, State.WAITING), paths, now)
 
-    def redo(self, paths: Iterable[tuple[str, bytes]], now: float) -> int:
+    def redo(self, paths: Iterable[PhotoKey], now: float) -> int:
         """Make those of the given photos ready that are done, or have no face. Returns how many."""
         return self._start_over((State.DONE, State.NO_FACE), paths, now)
 
-    def _start_over(self, ended: Sequence[State], paths: Iterable[tuple[str, bytes]] | None, now: float) -> int:
+    def _start_over(self, ended: Sequence[State], paths: Iterable[PhotoKey] | None, now: float) -> int:
         again = update(photos).values(state=State.READY, changed_at=now, **_FRESH)
         with self.transaction() as connection:
             if paths is None:

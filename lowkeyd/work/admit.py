@@ -67,7 +67,7 @@ class Admission:
         if not self.photos.admit(job, digest):
             self.photos.release(job, time.time(), until=time.time() + _TWIN_WAIT_S)
             return None
-        return None if self._deliver_twin(job, digest) else Admitted(_place(tree, job), digest)
+        return None if self._deliver_twin(job, digest) else Admitted(_absolute(tree, job), digest)
 
     def _read(self, job: Job, tree: Tree) -> bytes | None:
         try:
@@ -128,7 +128,7 @@ def _called_now(job: Job) -> str:
     return f"it is called {readable(os.path.join(os.fsencode(job.photo.watch), job.photo.path))} now"
 
 
-def _place(tree: Tree, job: Job) -> bytes:
+def _absolute(tree: Tree, job: Job) -> bytes:
     """Where the worker finds it, which follows no links."""
     path = tree.absolute(job.photo.path)
     return os.path.realpath(path) if tree.rules.follow else path
