@@ -255,7 +255,7 @@ def test_names_that_are_no_text_come_through(home: Home) -> None:
     home.drop(name, b"portrait")
     with home.daemon() as daemon:
         home.await_counts(done=1)
-        assert r"caf\udce9\nline.jpg" in daemon.log()
+        await_that(lambda: r"caf\udce9\nline.jpg" in daemon.log(), "the log, which is written after the row")
     assert home.delivered() == {name: copy(b"portrait")}
 
 
