@@ -1,4 +1,5 @@
-"""kill -9 of the daemon, of its worker, and of both, at random moments, over a library of portraits.
+"""kill -9 of the daemon, of its worker, and of both, over a library of portraits: at random moments, and half of the
+times once a photo is in work.
 
     uv run python benchmarks/chaos.py
 
@@ -30,6 +31,9 @@ from tests.helpers.home import REAL, STAND_IN, Daemon, Home
 from tests.helpers.storm import verdicts
 
 VICTIMS = ("daemon", "worker", "both")
+_PATIENCE_S = 20.0
+_IN_WORK_S = 2.0
+"""About as long as the photos of a round are in work."""
 
 
 def main() -> int:
@@ -37,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--photos", type=int, default=20)
-    parser.add_argument("--span", type=float, default=8.0, help="seconds within which the kill comes")
+    parser.add_argument("--span", type=float, default=8.0, help="seconds within which every other kill comes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stand-in", action="store_true", help="without the networks: seconds instead of minutes")
     chosen = parser.parse_args()
@@ -79,7 +83,10 @@ def _round(home: Home, chance: random.Random, span_s: float, number: int) -> str
     """Start, wait, kill. Returns what was going on at that moment."""
     victim = VICTIMS[number % 3]
     with home.daemon() as daemon:
-        time.sleep(chance.uniform(0.0, span_s))
+        if number // len(VICTIMS) % 2 and _works(home):  # to load the networks takes longer than most kills leave
+            time.sleep(chance.uniform(0.0, _IN_WORK_S))
+        else:
+            time.sleep(chance.uniform(0.0, span_s))
         before = home.counts()
         _kill(daemon, victim, chance)
         moment = "publishing" if before.get("publishing") else "in work" if before.get("running") else "waiting"
@@ -87,6 +94,14 @@ def _round(home: Home, chance: random.Random, span_s: float, number: int) -> str
         if victim == "worker":
             daemon.end()
     return moment
+
+
+def _works(home: Home) -> bool:
+    """Waits until a photo is in work. False when none comes."""
+    until = time.monotonic() + _PATIENCE_S
+    while not (works := bool(home.counts().get("running"))) and time.monotonic() < until:
+        time.sleep(0.05)
+    return works
 
 
 def _kill(daemon: Daemon, victim: str, chance: random.Random) -> None:
