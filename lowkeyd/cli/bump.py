@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lowkeyd.cli import places
+from lowkeyd.cli import places, shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.model import readable
 
@@ -25,7 +25,7 @@ def bump(
     from lowkeyd import wishes
 
     count = wishes.bump(settings, [places.photo(path, settings) for path in photos])
-    typer.echo(f"{count} photo{'' if count == 1 else 's'} will be done first.")
+    typer.echo(f"{shown.count(count, 'photo')} will be done first.")
     if not count:
         typer.echo("None of them is queued; `lowkeyd status` shows what is.", err=True)
         raise typer.Exit(1)

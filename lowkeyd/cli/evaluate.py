@@ -25,7 +25,6 @@ JSON_VERSION = 1
 CLEAN = "clean"
 _FEW_SKIPPED = 5
 _NEAR = 50
-_NO_JUDGE = "No independent judge: only what was attacked looked at the faces. [attack] judges names others."
 
 
 def evaluate(
@@ -72,7 +71,7 @@ def evaluate(
     else:
         _show(known, chosen, results)
     if not configured.attack.judges:
-        console.print(_NO_JUDGE, style="yellow", soft_wrap=True)
+        console.print(shown.NO_JUDGE, style="yellow", soft_wrap=True)
     if plot is not None:
         _write(plot, _plot(known, chosen, results))
         console.print(f"Plot: {readable(plot)}", highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lowkeyd.cli import places
+from lowkeyd.cli import places, shown
 from lowkeyd.cli.options import ConfigFile, load
 from lowkeyd.model import readable
 
@@ -32,7 +32,7 @@ def ignore(
         _look(photo)
     count = wishes.ignore(settings, paths, undo=undo)
     what = "will be protected after all" if undo else "will be left alone; `lowkeyd ignore --undo` takes that back"
-    typer.echo(f"{count} photo{'' if count == 1 else 's'} {what}.")
+    typer.echo(f"{shown.count(count, 'photo')} {what}.")
     if count < len(paths):
         why = "the others were not left alone" if undo else "the copies of the others are being published just now"
         typer.echo(f"That is not all: {why}.", err=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from lowkeyd.cli import shown
 from lowkeyd.config import Config
 from lowkeyd.errors import RETRY, LowkeydError, OutboxUnavailable, PhotoError, PhotoLeftAlone
 from lowkeyd.folders import originals
@@ -23,9 +24,6 @@ from lowkeyd.worker.messages import Outcome, Reached, Stepped
 
 _INTERRUPTED = 130
 """What a shell says of a program that ended by Ctrl-C."""
-_UNJUDGED = (
-    "No independent judge: only the networks that were attacked looked at the copies. [attack] judges names others."
-)
 
 
 def protect(places: Mapping[Path, bytes], outbox: Outbox, output: Path, settings: Config, console: Console) -> bool:
@@ -52,7 +50,7 @@ def protect(places: Mapping[Path, bytes], outbox: Outbox, output: Path, settings
             console.print(f"Stopped after {run.filed:,} of {len(places):,}; --skip-existing goes on from there.")
             raise typer.Exit(_INTERRUPTED) from None
     if run.unjudged:
-        console.print(_UNJUDGED, style="yellow", markup=False, soft_wrap=True)
+        console.print(shown.NO_JUDGE, style="yellow", markup=False, soft_wrap=True)
     return run.failed
 
 

@@ -51,7 +51,7 @@ def retry(
         paths = lookup.outdated(database, fingerprint(settings))
     elif photos:
         paths = places.photos(photos, settings)
-    same = _same_again(paths, settings, fingerprint(settings)) if paths else set()
+    same = _same_again(paths, settings, fingerprint(settings)) if paths and (weak or photos) else set()
     count = wishes.retry(settings, paths and [path for path in paths if path not in same])
     typer.echo(f"{shown.count(count, 'photo')} will be tried again.")
     if same:
@@ -64,9 +64,9 @@ def retry(
 def _same_again(photos: list[PhotoKey], settings: Config, fingerprint: str) -> set[PhotoKey]:
     """Those whose copies are there, and as they would be made today."""
     weak_too = settings.outbox.weak == "deliver"
-    made = lookup.current(location.database(settings.state.path), fingerprint, weak_too=weak_too)
+    made = lookup.current(location.database(settings.state.path), photos, fingerprint, weak_too=weak_too)
     outbox = Outbox(settings.outbox.path)
-    return {photo for photo in photos if photo in made and outbox.holds(made[photo])}
+    return {photo for photo, copy in made.items() if outbox.holds(copy)}
 
 
 def _without_copies(settings: Config) -> list[PhotoKey]:

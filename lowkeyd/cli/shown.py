@@ -12,6 +12,9 @@ from rich.text import Text
 
 PIPE_COLUMNS = 100_000
 """What a program reads has each thing on one line, however long."""
+NO_JUDGE = (
+    "No independent judge: only the networks that were attacked looked at the copies. [attack] judges names others."
+)
 
 
 def console(pipe_columns: int = PIPE_COLUMNS) -> Console:

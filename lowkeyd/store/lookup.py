@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,13 +172,15 @@ def outdated(database: Path, fingerprint: str) -> list[PhotoKey]:
         return connection.execute(query, (fingerprint,)).fetchall()
 
 
-def current(database: Path, fingerprint: str, *, weak_too: bool) -> dict[PhotoKey, Delivery]:
-    """Photos that are done with these settings, by watch and path, with their copies. Raises StoreError."""
-    query = """SELECT watch, path, delivery_path, delivery_sha256 FROM photo
-        WHERE state = 'done' AND delivery_path IS NOT NULL AND fingerprint = ? AND (? OR strength IS NOT 'weak')"""
-    with reading(database) as connection:
-        rows = connection.execute(query, (fingerprint, weak_too))
-        return {(watch, path): Delivery(copy, sha256) for watch, path, copy, sha256 in rows}
+def current(
+    database: Path, photos: Iterable[PhotoKey], fingerprint: str, *, weak_too: bool
+) -> dict[PhotoKey, Delivery]:
+    """Those of the photos that are done with these settings, with their copies. Raises StoreError."""
+    query = """SELECT delivery_path, delivery_sha256 FROM photo WHERE watch = ? AND path = ?
+        AND state = 'done' AND delivery_path IS NOT NULL AND fingerprint = ? AND (? OR strength IS NOT 'weak')"""
+    with reading(database) as connection:  # one by one: by its settings, each photo of the library would be looked at
+        found = ((photo, connection.execute(query, (*photo, fingerprint, weak_too)).fetchone()) for photo in photos)
+        return {photo: Delivery(*row) for photo, row in found if row is not None}
 
 
 def _grouped(database: Path, which: str, names: int) -> list[Failure]:

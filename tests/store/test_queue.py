@@ -189,15 +189,21 @@ def test_a_photo_with_new_content_is_not(photos: Queue, path: Path) -> None:
     assert row(path)["verdict"] is None, "the old verdict does not speak of the new version"
 
 
-@pytest.mark.parametrize("end", ["wait", "requeue", "fail"])
-def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path: Path, end: str) -> None:
-    """Or the older delivery of the same photo would pass for the new one."""
+def about_to_replace_its_copy(photos: Queue) -> Job:
+    """A photo that was delivered and written to since, whose new copy is announced."""
     photos.offer([photo("a.jpg")], NOW)
     deliver(photos, "s1")
     photos.offer([photo("a.jpg", size=2)], NOW)
     job = claim_one(photos)
     photos.admit(job, "s2")
     publish(photos, job)
+    return job
+
+
+@pytest.mark.parametrize("end", ["wait", "requeue", "fail"])
+def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path: Path, end: str) -> None:
+    """Or the older delivery of the same photo would pass for the new one."""
+    job = about_to_replace_its_copy(photos)
     match end:
         case "wait":
             photos.wait(job, Stage.PUBLISH, "full", "make room", NOW, NOW, counted=False)
@@ -210,12 +216,7 @@ def test_a_judgement_whose_delivery_never_came_is_taken_back(photos: Queue, path
 
 
 def test_so_is_that_of_a_photo_that_was_written_to_meanwhile(photos: Queue) -> None:
-    photos.offer([photo("a.jpg")], NOW)
-    deliver(photos, "s1")
-    photos.offer([photo("a.jpg", size=2)], NOW)
-    job = claim_one(photos)
-    photos.admit(job, "s2")
-    publish(photos, job)
+    job = about_to_replace_its_copy(photos)
     photos.offer([photo("a.jpg", size=3)], NOW)
     photos.wait(job, Stage.PUBLISH, "full", "make room", NOW, NOW, counted=False)
     again = claim_one(photos)
